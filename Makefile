@@ -94,11 +94,13 @@ build/gen/profile/builtin_profiles.c: $(PROFILES) scripts/embed-profiles
 build/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call run,BPF) $(CLANG) $(BPFFLAGS) -MMD -MP -c -o $@ $<
 build/bpf/%.skel.h: build/bpf/%.bpf.o
-	$(call run,SKEL) $(BPFTOOL) gen object build/bpf/$*.stripped.o $< && $(BPFTOOL) gen skeleton build/bpf/$*.stripped.o name $*_bpf >$@
+	$(call run,SKEL) $(BPFTOOL) gen object build/bpf/$*.stripped.o $<
+	@{ echo '/* NOLINTBEGIN generated */' && $(BPFTOOL) gen skeleton build/bpf/$*.stripped.o name $*_bpf && \
+		echo '/* NOLINTEND */'; } >$@
 # Sources that include a skeleton wait for it; the first build cannot know from .d files.
 USES_SKEL := $(patsubst user/%.c,%.o,$(shell grep -l '\.skel\.h"' user/*/*.c 2>/dev/null))
 $(foreach t,obj asan,$(USES_SKEL:%=build/$(t)/%)): | $(SKELS)
-.SECONDARY:
+.SECONDARY: $(BPF:%.c=build/%.o)
 
 # ---- tests ------------------------------------------------------------------------
 # One archive per room: a test links its own room and the rooms before it, no more.
