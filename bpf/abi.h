@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Everything that crosses the kernel border, and nothing else. Included by the
+ * BPF programs and by user/probe.
+ *
+ * Vocabulary: a *site* is one probed instruction; its index is the uprobe's
+ * cookie. A *call* is one run of a watched function from its first instruction
+ * (of an async function: its first poll) to its end. A call is identified by an
+ * address that is unique while it lasts: for an async function the address of
+ * its future's state byte, for a plain one the stack slot of its return address.
+ */
+#ifndef BPF_ABI_H
+#define BPF_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define ABI_STEPS_MAX 4    /* dereferences in one recipe */
+#define ABI_CHOICES_MAX 16 /* raw values told apart by one test */
+#define ABI_TESTS_MAX 3    /* nested tests in one value */
+#define ABI_VALUES_MAX 4   /* captured values of one call */
+#define ABI_LABELS_MAX 4
+#define ABI_BINDINGS_MAX 4 /* metrics fed by one function */
+
+#define ABI_SITES_MAX 8192
+#define ABI_VALUE_TABLE_MAX 2048
+#define ABI_FUNCS_MAX 64
+#define ABI_BOUNDS_MAX 32        /* of one histogram */
+#define ABI_BOUNDS_TABLE_MAX 256 /* histograms with bounds of their own */
+#define ABI_NODES_MAX 64
+#define ABI_NODE_PLACES 256 /* of the node table, a power of two */
+#define ABI_NODE_TRIES 16
+#define ABI_NODE_CELLS_MAX 65536
+#define ABI_SHARDS_MAX 64
+#define ABI_IN_FLIGHT_BITS 12
+#define ABI_IN_FLIGHT_BUCKETS (1 << ABI_IN_FLIGHT_BITS) /* of ABI_BUCKET_CALLS each */
+#define ABI_BUCKET_CALLS 7
+
+enum abi_site_kind {
+	ABI_SITE_START,  /* the call begins */
+	ABI_SITE_RETURN, /* the call ended by returning */
+	ABI_SITE_PANIC,  /* the call ended by unwinding */
+	ABI_SITE_CANCEL, /* the future was dropped while suspended */
+};
+
+/* Registers in the order of struct pt_regs on x86-64, then pseudo registers. */
+enum abi_reg {
+	ABI_REG_R15,
+	ABI_REG_R14,
+	ABI_REG_R13,
+	ABI_REG_R12,
+	ABI_REG_RBP,
+	ABI_REG_RBX,
+	ABI_REG_R11,
+	ABI_REG_R10,
+	ABI_REG_R9,
+	ABI_REG_R8,
+	ABI_REG_RAX,
+	ABI_REG_RCX,
+	ABI_REG_RDX,
+	ABI_REG_RSI,
+	ABI_REG_RDI,
+	ABI_REG_NONE, /* orig_rax in pt_regs: never a source */
+	ABI_REG_RIP,  /* also pt_regs' slot; never a source */
+	ABI_REG_RSP = 19,
+	ABI_REG_KEY = 32,   /* the call's key, i.e. the state byte's address */
+	ABI_REG_SAVED = 33, /* what the start site saved (the result pointer of a plain function) */
+};
+
+/*
+ * How to find a value: p = reg; for each step p = *(u64 *)(p + add[i]); then
+ * the value is p + tail when width is 0, else `width` bytes (1, 2, 4, 8) at
+ * p + tail; with `in_register` the low `width` bytes of the register itself.
+ */
+struct abi_recipe {
+	__u8 reg;
+	__u8 n_steps;
+	__u8 width;
+	__u8 in_register;
+	__s32 tail;
+	__s32 add[ABI_STEPS_MAX];
+};
+
+#define ABI_GOTO 0x80    /* a choice's target: run test (target & 0x7f) next */
+#define ABI_UNKNOWN 0x7f /* no choice matched or the memory could not be read */
+
+/* One comparison of a decoded value with a list; `otherwise` when none fits. */
+struct abi_test {
+	struct abi_recipe recipe;
+	__u8 n_choices;
+	__u8 otherwise;
+	__u8 target[ABI_CHOICES_MAX];
+	__u64 raw[ABI_CHOICES_MAX];
+};
+
+/* Turns memory of the program into the index of a label value. */
+struct abi_value {
+	__u32 n_tests;
+	struct abi_test tests[ABI_TESTS_MAX];
+};
+
+#define ABI_NO_SLOT 0xff
+
+/* One cache line, and all that a start needs to know. */
+struct abi_site {
+	__u8 kind;
+	__u8 func;
+	__u16 pad;
+	struct abi_recipe key;       /* width 0: yields the call's identity */
+	struct abi_recipe saved;     /* START: saved with the call when reg != ABI_REG_NONE */
+	__u16 value[ABI_VALUES_MAX]; /* entry in the value table, read at this site … */
+	__u8 slot[ABI_VALUES_MAX];   /* … into this captured value; ABI_NO_SLOT ends the list */
+};
+
+enum abi_binding_kind { ABI_COUNTER, ABI_HISTOGRAM };
+
+/* A captured value that tells series apart. */
+struct abi_label {
+	__u8 slot;
+	__u8 size;    /* number of values; larger or unknown indexes count as `size` */
+	__u16 stride; /* cells between neighbours */
+};
+
+/* A function feeding one metric: where its cells are within a node's block. */
+struct abi_binding {
+	__u8 kind;
+	__u8 on; /* mask: 1 << (abi_site_kind - ABI_SITE_RETURN) */
+	__u8 n_labels;
+	__u8 n_bounds;
+	__u16 base;   /* cell of the series whose captured labels are all 0 (constants folded in) */
+	__u16 bounds; /* entry in the bounds table */
+	struct abi_label labels[ABI_LABELS_MAX];
+};
+
+/* Cells of a histogram series: n_bounds + 1 buckets (not cumulative), then the
+ * sum in ns. A value equal to a bound is in that bound's bucket. */
+struct abi_bounds {
+	__u64 ns[ABI_BOUNDS_MAX]; /* ascending; ~0 behind the last */
+};
+
+/* What an end puts into captured values by its kind (the outcome label): each
+ * byte of `mask` that is set takes the byte of `value`. */
+struct abi_outcome {
+	__u32 mask;
+	__u32 value;
+};
+
+struct abi_func {
+	__u32 n_bindings;
+	__u32 pad;
+	struct abi_outcome outcome[3]; /* by abi_site_kind - ABI_SITE_RETURN */
+	struct abi_binding bindings[ABI_BINDINGS_MAX];
+};
+
+/*
+ * The agent's own book of each function on each node: a node's block of cells
+ * begins with ABI_SELF_CELLS of function 0, then of function 1 and so on. Always:
+ * started = returned + panicked + cancelled + in flight + lost_full + lost_key.
+ */
+enum abi_self {
+	ABI_SELF_STARTED,
+	ABI_SELF_RETURNED,
+	ABI_SELF_PANICKED,
+	ABI_SELF_CANCELLED, /* also a call whose place was taken by a new one of the same key */
+	ABI_SELF_LOST_FULL, /* the in-flight table had no room for a start */
+	ABI_SELF_LOST_KEY,  /* a start whose identity could not be read */
+	ABI_SELF_NO_START, /* a return or panic site reached by no call in flight (or unreadable) */
+	ABI_SELF_VALUE_FAULT, /* a label's memory could not be read: counted as unknown */
+	ABI_SELF_CELLS,       /* 8: one cache line */
+};
+
+/*
+ * A call in flight is found by its key: the address in the low 48 bits, then
+ * the node, then the function. 0 marks a free place. Keys and calls are apart
+ * so that the search touches one cache line.
+ *
+ * A key belongs into one of two buckets, and into the second only when the
+ * first was full: then the first counts it in `spilled`, and only while that is
+ * not 0 does a search go on to the second.
+ */
+struct abi_call {
+	__u64 start_ns; /* CLOCK_MONOTONIC; 0 while the place is being filled */
+	__u64 saved;
+	__u32 values; /* ABI_VALUES_MAX captured values, one byte each, slot 0 lowest */
+	__u32 pad;
+};
+
+struct abi_bucket {
+	__u64 key[ABI_BUCKET_CALLS];
+	__u64 spilled;
+	struct abi_call call[ABI_BUCKET_CALLS];
+	__u64 pad[3];
+};
+
+#define ABI_KEY_ADDRESS ((1ull << 48) - 1)
+
+static inline __u64 abi_key(__u64 address, __u32 node, __u32 func)
+{
+	return (address & ABI_KEY_ADDRESS) | (__u64)node << 48 | (__u64)func << 56;
+}
+
+static inline __u64 abi_key_hash(__u64 key)
+{
+	return key * 0x9e3779b97f4a7c15ull;
+}
+
+static inline __u32 abi_first_bucket(__u64 hash)
+{
+	return hash >> (64 - ABI_IN_FLIGHT_BITS);
+}
+
+/* Never the first one. */
+static inline __u32 abi_second_bucket(__u64 hash)
+{
+	return (abi_first_bucket(hash) ^ ((hash >> 32) | 1)) & (ABI_IN_FLIGHT_BUCKETS - 1);
+}
+
+/*
+ * The node table, open-addressed by tgid: a process stands at its place or one
+ * of the ABI_NODE_TRIES - 1 behind it. Only user space writes; it sets `tgid`
+ * last and clears it first. ABI_NODE_GONE keeps a search going past a place
+ * that was emptied.
+ */
+struct abi_node {
+	__u32 tgid; /* as the agent's own pid namespace numbers it; 0: free */
+	__u32 index;
+	__u32 cells; /* first cell of the node's block within a shard */
+	__u32 shard_cells; /* from one shard to the next: counters of a CPU are in shard cpu % ABI_SHARDS_MAX */
+};
+
+#define ABI_NODE_GONE 0xffffffffu
+
+static inline __u32 abi_node_place(__u32 tgid)
+{
+	return (tgid * 0x9e3779b1u) >> 24;
+}
+
+enum abi_event_kind { ABI_EVENT_EXEC, ABI_EVENT_EXIT };
+
+/* Ring buffer record: a process began a new program or ended. */
+struct abi_event {
+	__u32 kind;
+	__u32 tgid;
+};
+
+#endif
