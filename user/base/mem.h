@@ -37,7 +37,9 @@ void fd_closep(int *fd);  /* for _close_: closes *fd when >= 0 */
 		_f;            \
 	})
 
+#ifndef ARRAY_SIZE /* libiberty.h has the same */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#endif
 
 /*
  * A growing array: `struct { T *at; size_t n, cap; } list = {};` then

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From the choices of a profile and a type to the tests that the kernel side runs. */
+#include <dwarf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "symbol/type.h"
+
+struct builder {
+	const struct profile_value *value;
+	struct plan_value *out;
+	struct strbuf *why;
+};
+
+static bool attr_word(Dwarf_Die *die, unsigned name, uint64_t *out)
+{
+	Dwarf_Attribute at;
+	Dwarf_Sword s;
+	Dwarf_Word u;
+
+	if (!dwarf_attr(die, name, &at))
+		return false;
+	if (dwarf_whatform(&at) == DW_FORM_sdata)
+		return dwarf_formsdata(&at, &s) == 0 && (*out = (uint64_t)s, true);
+	return dwarf_formudata(&at, &u) == 0 && (*out = u, true);
+}
+
+static uint64_t mask(unsigned width)
+{
+	return width >= 8 ? ~0ULL : (1ULL << (width * 8)) - 1;
+}
+
+static bool refuse(struct builder *b, const char *what, Dwarf_Die *type)
+{
+	const char *name = dwarf_diename(type);
+
+	strbuf_printf(b->why, "%s (type %s)", what, name ? name : "?");
+	return false;
+}
+
+/* A new test at @place reading @width bytes; its index in *@index. */
+static struct plan_test *new_test(struct builder *b, const struct type_place *place, unsigned width,
+				  unsigned *index)
+{
+	struct plan_test *t;
+
+	if (b->out->n_tests == ABI_TESTS_MAX ||
+	    (width != 1 && width != 2 && width != 4 && width != 8))
+		return NULL;
+	*index = (unsigned)b->out->n_tests;
+	t = &b->out->tests[b->out->n_tests++];
+	t->recipe = place->recipe;
+	t->recipe.width = (uint8_t)width;
+	return t;
+}
+
+static bool add_choice(struct plan_test *t, uint64_t raw, const char *label, unsigned next)
+{
+	if (t->n_choices == ABI_CHOICES_MAX)
+		return false;
+	t->choices = mem_grow(t->choices, t->n_choices + 1, sizeof(*t->choices));
+	t->choices[t->n_choices++] =
+		(struct plan_choice){ raw, label ? mem_strdup(label) : NULL, next };
+	return true;
+}
+
+/* bool and integers: the raw text is the number. */
+static bool scalar_tests(struct builder *b, const struct type_place *place, Dwarf_Die *type)
+{
+	unsigned width = (unsigned)type_size(type), index;
+	struct plan_test *t = new_test(b, place, width, &index);
+
+	if (!t)
+		return refuse(b, "this size cannot be compared", type);
+	for (size_t i = 0; i < b->value->n_choices; i++) {
+		const char *raw = b->value->choices[i].raw;
+		uint64_t n;
+		char *end;
+
+		if (strcmp(raw, "true") == 0 || strcmp(raw, "false") == 0) {
+			n = raw[0] == 't';
+		} else {
+			errno = 0;
+			n = raw[0] == '-' ? (uint64_t)strtoll(raw, &end, 0) :
+					    strtoull(raw, &end, 0);
+			if (errno || *end) {
+				strbuf_printf(b->why, "\"%s\" is no value of a number", raw);
+				return false;
+			}
+		}
+		if (!add_choice(t, n & mask(width), b->value->choices[i].label, 0))
+			return refuse(b, "too many choices", type);
+	}
+	return true;
+}
+
+static const char *label_of(const struct builder *b, const char *path)
+{
+	for (size_t i = 0; i < b->value->n_choices; i++)
+		if (strcmp(b->value->choices[i].raw, path) == 0)
+			return b->value->choices[i].label;
+	return NULL;
+}
+
+static bool has_below(const struct builder *b, const char *path)
+{
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < b->value->n_choices; i++)
+		if (strncmp(b->value->choices[i].raw, path, len) == 0 &&
+		    b->value->choices[i].raw[len] == '.')
+			return true;
+	return false;
+}
+
+/* Every choice must name a variant that is there, or it is a mistake in the profile. */
+static bool all_named(struct builder *b, const char *prefix, Dwarf_Die *type,
+		      bool (*exists)(Dwarf_Die *, const char *))
+{
+	size_t skip = strlen(prefix);
+
+	for (size_t i = 0; i < b->value->n_choices; i++) {
+		const char *raw = b->value->choices[i].raw;
+		_free_ char *first = NULL;
+
+		if (strncmp(raw, prefix, skip) != 0)
+			continue;
+		first = mem_strndup(raw + skip, strcspn(raw + skip, "."));
+		if (!exists(type, first)) {
+			const char *name = dwarf_diename(type);
+
+			strbuf_printf(b->why, "no variant \"%s\" in %s", first, name ? name : "?");
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool has_enumerator(Dwarf_Die *type, const char *name)
+{
+	Dwarf_Die die;
+
+	if (dwarf_child(type, &die) != 0)
+		return false;
+	do {
+		if (dwarf_tag(&die) == DW_TAG_enumerator && dwarf_diename(&die) &&
+		    strcmp(dwarf_diename(&die), name) == 0)
+			return true;
+	} while (dwarf_siblingof(&die, &die) == 0);
+	return false;
+}
+
+/* An enum without data. */
+static bool enumeration_tests(struct builder *b, const struct type_place *place, Dwarf_Die *type,
+			      const char *prefix)
+{
+	unsigned width = (unsigned)type_size(type), index;
+	struct plan_test *t;
+	Dwarf_Die die;
+
+	if (!all_named(b, prefix, type, has_enumerator))
+		return false;
+	t = new_test(b, place, width, &index);
+	if (!t || dwarf_child(type, &die) != 0)
+		return refuse(b, "too deeply nested", type);
+	do {
+		_free_ char *path = NULL;
+		const char *label;
+		uint64_t raw;
+
+		if (dwarf_tag(&die) != DW_TAG_enumerator ||
+		    !attr_word(&die, DW_AT_const_value, &raw))
+			continue;
+		path = mem_printf("%s%s", prefix, dwarf_diename(&die));
+		label = label_of(b, path);
+		if (label && !add_choice(t, raw & mask(width), label, 0))
+			return refuse(b, "too many choices", type);
+	} while (dwarf_siblingof(&die, &die) == 0);
+	return true;
+}
+
+static bool find_part(Dwarf_Die *type, Dwarf_Die *part)
+{
+	if (dwarf_child(type, part) != 0)
+		return false;
+	do {
+		if (dwarf_tag(part) == DW_TAG_variant_part)
+			return true;
+	} while (dwarf_siblingof(part, part) == 0);
+	return false;
+}
+
+/* The member of a variant, whose name is the variant's. */
+static bool variant_member(Dwarf_Die *variant, Dwarf_Die *member)
+{
+	if (dwarf_tag(variant) != DW_TAG_variant || dwarf_child(variant, member) != 0)
+		return false;
+	do {
+		if (dwarf_tag(member) == DW_TAG_member)
+			return dwarf_diename(member) != NULL;
+	} while (dwarf_siblingof(member, member) == 0);
+	return false;
+}
+
+static bool has_variant(Dwarf_Die *type, const char *name)
+{
+	Dwarf_Die part, variant, member;
+
+	if (!find_part(type, &part) || dwarf_child(&part, &variant) != 0)
+		return false;
+	do {
+		if (variant_member(&variant, &member) && strcmp(dwarf_diename(&member), name) == 0)
+			return true;
+	} while (dwarf_siblingof(&variant, &variant) == 0);
+	return false;
+}
+
+static bool enum_tests(struct builder *b, const struct type_place *place, const char *prefix,
+		       unsigned *index);
+
+/* The payload of a variant: its struct, then the only field "__0". */
+static bool enter_payload(const struct type_place *place, Dwarf_Die *member, struct type_place *out)
+{
+	Dwarf_Attribute at;
+	Dwarf_Die raw;
+	uint64_t off = 0;
+	struct strbuf ignored = {};
+	bool ok;
+
+	*out = *place;
+	attr_word(member, DW_AT_data_member_location, &off);
+	out->recipe.tail += (int32_t)off;
+	if (!dwarf_attr(member, DW_AT_type, &at) || !dwarf_formref_die(&at, &raw) ||
+	    dwarf_peel_type(&raw, &out->type) != 0)
+		return false;
+	ok = type_follow(out, "__0", &ignored);
+	strbuf_free(&ignored);
+	return ok;
+}
+
+static bool one_variant(struct builder *b, const struct type_place *place, Dwarf_Die *variant,
+			Dwarf_Die *member, const char *prefix, unsigned test)
+{
+	_free_ char *path = mem_printf("%s%s", prefix, dwarf_diename(member));
+	_free_ char *below = mem_printf("%s.", path);
+	const char *label = label_of(b, path);
+	struct plan_test *t;
+	struct type_place payload;
+	unsigned next = 0;
+	uint64_t raw;
+
+	if (!label && !has_below(b, path))
+		return true;
+	if (!label) {
+		if (!enter_payload(place, member, &payload))
+			return refuse(b, "a variant has no payload to look into",
+				      (Dwarf_Die *)&place->type);
+		if (!enum_tests(b, &payload, below, &next))
+			return false;
+	}
+	t = &b->out->tests[test];
+	if (!attr_word(variant, DW_AT_discr_value, &raw)) {
+		t->otherwise = (struct plan_choice){ 0, label ? mem_strdup(label) : NULL, next };
+		return true;
+	}
+	return add_choice(t, raw & mask(t->recipe.width), label, next);
+}
+
+/* An enum with data: compare the discriminant, then go on into payloads.
+ * A niche-coded enum has one variant without a value: whatever is no other's. */
+static bool variant_tests(struct builder *b, const struct type_place *place, Dwarf_Die *type,
+			  const char *prefix, unsigned *index)
+{
+	Dwarf_Die part, discr, variant, member, discr_type, raw_type;
+	struct type_place at = *place;
+	Dwarf_Attribute attr;
+	uint64_t off = 0;
+
+	if (!all_named(b, prefix, type, has_variant))
+		return false;
+	if (!find_part(type, &part) || !dwarf_attr(&part, DW_AT_discr, &attr) ||
+	    !dwarf_formref_die(&attr, &discr) || !dwarf_attr(&discr, DW_AT_type, &attr) ||
+	    !dwarf_formref_die(&attr, &raw_type) || dwarf_peel_type(&raw_type, &discr_type) != 0)
+		return refuse(b, "the enum has no discriminant in memory", type);
+	attr_word(&discr, DW_AT_data_member_location, &off);
+	at.recipe.tail += (int32_t)off;
+	if (!new_test(b, &at, (unsigned)type_size(&discr_type), index))
+		return refuse(b, "too deeply nested", type);
+	if (dwarf_child(&part, &variant) != 0)
+		return false;
+	/* variants without data that no choice names must not fall into `otherwise` */
+	do {
+		uint64_t raw;
+		_free_ char *path = NULL;
+
+		if (!variant_member(&variant, &member))
+			continue;
+		if (!one_variant(b, place, &variant, &member, prefix, *index))
+			return false;
+		path = mem_printf("%s%s", prefix, dwarf_diename(&member));
+		if (!label_of(b, path) && !has_below(b, path) &&
+		    attr_word(&variant, DW_AT_discr_value, &raw) &&
+		    !add_choice(&b->out->tests[*index],
+				raw & mask(b->out->tests[*index].recipe.width), NULL, 0))
+			return refuse(b, "too many variants", type);
+	} while (dwarf_siblingof(&variant, &variant) == 0);
+	return true;
+}
+
+static bool enum_tests(struct builder *b, const struct type_place *place, const char *prefix,
+		       unsigned *index)
+{
+	Dwarf_Die type = place->type, part;
+
+	if (dwarf_tag(&type) == DW_TAG_enumeration_type) {
+		*index = (unsigned)b->out->n_tests;
+		return enumeration_tests(b, place, &type, prefix);
+	}
+	if (find_part(&type, &part))
+		return variant_tests(b, place, &type, prefix, index);
+	return refuse(b, "not an enum", &type);
+}
+
+bool type_tests(const struct type_place *place, const struct profile_value *value,
+		struct plan_value *out, struct strbuf *why)
+{
+	struct builder b = { value, out, why };
+	struct type_place at = *place;
+	Dwarf_Die type;
+	unsigned index;
+
+	/* references to the value itself: protocol: &SignatureProtocol */
+	while (dwarf_tag(&at.type) == DW_TAG_pointer_type && at.recipe.n_steps < ABI_STEPS_MAX) {
+		Dwarf_Attribute attr;
+		Dwarf_Die raw;
+
+		at.recipe.add[at.recipe.n_steps++] = at.recipe.tail;
+		at.recipe.tail = 0;
+		if (!dwarf_attr(&at.type, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &raw) ||
+		    dwarf_peel_type(&raw, &at.type) != 0)
+			return refuse(&b, "a pointer to nothing known", &at.type);
+	}
+	type = at.type;
+	if (dwarf_tag(&type) == DW_TAG_base_type)
+		return scalar_tests(&b, &at, &type);
+	return enum_tests(&b, &at, "", &index);
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Finds the sites of an async function in the code of its poll function. */
+#include "symbol/coroutine.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#define DISPATCHES_MAX 8
+#define STATES_MAX 255
+
+enum { STATE_UNRESUMED, STATE_RETURNED, STATE_PANICKED, STATE_SUSPENDED };
+
+/* --- start ------------------------------------------------------------------- */
+
+/* Whether a register is left alone by the instructions of a trace before @until. */
+static bool register_kept(const struct function *fn, const struct dispatch_trace *t, size_t until,
+			  unsigned reg)
+{
+	for (size_t k = 0; k < t->n && t->at[k] != until; k++)
+		if (fn->code->at[t->at[k]].writes & (1u << reg))
+			return false;
+	return true;
+}
+
+/* The key at a start: by dataflow, else by the dispatch's own operand. */
+static bool start_key(const struct function *fn, const struct dispatch *d,
+		      const struct dispatch_trace *t, size_t at, struct abi_recipe *key)
+{
+	const struct insn *load = &fn->code->at[d->load];
+
+	if (function_locate(fn, at, d->state, key))
+		return true;
+	return d->state.kind == FLOW_TOP && load->mem.base != REG_NONE &&
+	       register_kept(fn, t, at, load->mem.base) && function_operand(load, key);
+}
+
+/* Whether a completion can be reached without passing a dispatch or @start. */
+static bool bypassed(const struct function *fn, const struct dispatch *d, size_t n_dispatches,
+		     size_t start, const struct coroutine *co)
+{
+	_free_ uint8_t *barrier = mem_array(fn->code->n, 1);
+	_free_ uint8_t *reached = mem_array(fn->code->n, 1);
+
+	for (size_t i = 0; i < n_dispatches; i++)
+		barrier[d[i].load] = 1;
+	barrier[start] = 1;
+	flow_reach(fn->flow, barrier, reached);
+	for (size_t i = 0; i < co->drafts.n; i++) {
+		size_t end = co->drafts.at[i].insn;
+
+		if (co->drafts.at[i].kind == ABI_SITE_RETURN && reached[end] && end != start)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The start is the first instruction that only state 0 leads to. A caller that
+ * has just made the future may jump past the dispatch into the middle of that
+ * code (jump threading), so the start is moved on along the path until nothing
+ * gets to a completion without it.
+ */
+static void find_start(const struct function *fn, const struct dispatch *all, size_t n,
+		       const struct dispatch *d, unsigned states, struct coroutine *co)
+{
+	_free_ struct dispatch_trace *others = mem_array(STATES_MAX, sizeof(*others));
+	struct dispatch_trace first;
+	struct abi_recipe key;
+	size_t n_others = 0, k;
+
+	dispatch_trace(fn, d->load, STATE_UNRESUMED, &first);
+	for (unsigned s = STATE_RETURNED; s < states && s < STATES_MAX; s++)
+		dispatch_trace(fn, d->load, s, &others[n_others++]);
+	for (k = dispatch_own(&first, 0, others, n_others); k != CODE_NONE;
+	     k = dispatch_own(&first, k + 1, others, n_others)) {
+		if (bypassed(fn, all, n, first.at[k], co))
+			continue;
+		if (!start_key(fn, d, &first, first.at[k], &key))
+			continue;
+		drafts_add(&co->drafts, ABI_SITE_START, first.at[k], key);
+		co->n_start++;
+		return;
+	}
+	strbuf_puts(&co->trouble,
+		    "no instruction of the first poll is passed by every call with the "
+		    "future at hand; ");
+}
+
+/* --- ends --------------------------------------------------------------------- */
+
+/* If the store at @in covers the state byte, the part of its constant that goes there. */
+enum cover { COVER_NO, COVER_YES, COVER_PERHAPS };
+
+static enum cover covers(struct flow_value addr, unsigned size, struct flow_value state,
+			 unsigned *byte)
+{
+	*byte = 0;
+	if (state.kind == FLOW_TOP || addr.kind == FLOW_TOP ||
+	    (addr.kind != state.kind && addr.kind >= FLOW_DEF))
+		return size == 1 ? COVER_PERHAPS : COVER_NO;
+	if (addr.kind != state.kind || state.off < addr.off ||
+	    state.off >= addr.off + (int64_t)size)
+		return COVER_NO;
+	*byte = (unsigned)(state.off - addr.off);
+	return COVER_YES;
+}
+
+static void add_end(const struct function *fn, struct coroutine *co, size_t i, unsigned state,
+		    const struct abi_recipe *operand, struct flow_value addr)
+{
+	enum abi_site_kind kind = state == STATE_RETURNED ? ABI_SITE_RETURN : ABI_SITE_PANIC;
+	struct abi_recipe key;
+
+	if (operand) {
+		key = *operand;
+	} else if (!function_locate(fn, i, addr, &key)) {
+		strbuf_printf(&co->trouble, "no register leads to the future at 0x%llx; ",
+			      (unsigned long long)fn->code->at[i].addr);
+		return;
+	}
+	drafts_add(&co->drafts, kind, i, key);
+	if (kind == ABI_SITE_RETURN)
+		co->n_return++;
+	else
+		co->n_panic++;
+}
+
+/*
+ * Several states share one store, `mov [state], al`: the choice of the value is
+ * then what tells a completion. Walks back from the store to the constants that
+ * can be in the register; a choice counts only if nothing but the store can
+ * follow it.
+ */
+struct choices {
+	size_t at[64];
+	size_t n;
+	bool other; /* something else than a constant can arrive */
+};
+
+static bool is_choice(const struct insn *in, unsigned reg)
+{
+	return in->op == OP_CONST && in->dst == reg && !in->high;
+}
+
+static void find_choices(const struct function *fn, size_t store, unsigned reg, struct choices *out)
+{
+	size_t n = fn->code->n, next[64], depth = 0;
+	_free_ size_t *stack = mem_array(n, sizeof(*stack));
+	_free_ uint8_t *seen = mem_array(n, 1);
+
+	/* predecessors are found by looking who leads here: functions are small enough */
+	stack[depth++] = store;
+	while (depth) {
+		size_t to = stack[--depth];
+
+		for (size_t i = 0; i < n; i++) {
+			const struct insn *in = &fn->code->at[i];
+			size_t m, k;
+
+			if (seen[i] || (i + 1 != to && !code_ends_block(in) && in->op != OP_JCC))
+				continue;
+			m = flow_next(fn->flow, i, next, ARRAY_SIZE(next));
+			for (k = 0; k < m && k < ARRAY_SIZE(next) && next[k] != to; k++)
+				;
+			if (k == m || k == ARRAY_SIZE(next))
+				continue;
+			seen[i] = 1;
+			if (is_choice(in, reg) && out->n < ARRAY_SIZE(out->at))
+				out->at[out->n++] = i;
+			else if (in->writes & (1u << reg))
+				out->other = true;
+			else
+				stack[depth++] = i;
+		}
+	}
+}
+
+/* Whether the store follows @choice on every way on, with the register untouched. */
+static bool only_leads_to(const struct function *fn, size_t choice, size_t store, unsigned reg)
+{
+	size_t n = fn->code->n, next[64], depth = 0;
+	_free_ size_t *stack = mem_array(n + 1, sizeof(*stack));
+	_free_ uint8_t *seen = mem_array(n, 1);
+
+	stack[depth++] = choice;
+	while (depth) {
+		size_t i = stack[--depth], m;
+		const struct insn *in = &fn->code->at[i];
+
+		if (i == store)
+			continue;
+		if (i != choice && (in->writes & (1u << reg)))
+			return false;
+		m = flow_next(fn->flow, i, next, ARRAY_SIZE(next));
+		if (!m || in->op == OP_RET)
+			return false;
+		for (size_t k = 0; k < m && k < ARRAY_SIZE(next); k++) {
+			if (!seen[next[k]]) {
+				seen[next[k]] = 1;
+				stack[depth++] = next[k];
+			}
+		}
+	}
+	return true;
+}
+
+static void shared_store(const struct function *fn, struct coroutine *co, size_t store)
+{
+	const struct insn *in = &fn->code->at[store];
+	struct choices found = {};
+
+	find_choices(fn, store, in->src, &found);
+	for (size_t k = 0; k < found.n; k++) {
+		unsigned state = (unsigned)fn->code->at[found.at[k]].imm & 0xff;
+
+		if (state != STATE_RETURNED && state != STATE_PANICKED)
+			continue;
+		if (!only_leads_to(fn, found.at[k], store, in->src)) {
+			strbuf_printf(&co->trouble,
+				      "the state chosen at 0x%llx may not be stored; ",
+				      (unsigned long long)fn->code->at[found.at[k]].addr);
+			continue;
+		}
+		add_end(fn, co, found.at[k], state, NULL, co->state);
+	}
+	if (found.other)
+		strbuf_printf(&co->trouble, "the state stored at 0x%llx is computed; ",
+			      (unsigned long long)in->addr);
+}
+
+static void look_at_store(const struct function *fn, struct coroutine *co, size_t i)
+{
+	const struct insn *in = &fn->code->at[i];
+	struct abi_recipe operand;
+	struct flow_value addr, v;
+	struct flow_state st;
+	unsigned byte, state;
+	enum cover cover;
+
+	if (!flow_at(fn->flow, i, &st))
+		return;
+	addr = flow_address(&st, &in->mem);
+	cover = covers(addr, in->size, co->state, &byte);
+	if (cover == COVER_NO || byte > 7)
+		return;
+	if (in->op == OP_STORE_CONST) {
+		state = (unsigned)((uint64_t)in->imm >> (byte * 8)) & 0xff;
+	} else {
+		v = st.reg[in->src];
+		if (v.kind != FLOW_CONST && v.kind != FLOW_BYTE) {
+			if (cover == COVER_YES && in->size == 1 && !in->high)
+				shared_store(fn, co, i);
+			return;
+		}
+		if (v.kind == FLOW_BYTE && byte)
+			return;
+		state = (unsigned)((uint64_t)v.off >> (byte * 8)) & 0xff;
+	}
+	if (state != STATE_RETURNED && state != STATE_PANICKED)
+		return;
+	if (!function_operand(in, &operand))
+		return;
+	operand.tail += (int32_t)byte;
+	add_end(fn, co, i, state, &operand, addr);
+}
+
+static void find_ends(const struct function *fn, const struct ranges *own, struct coroutine *co)
+{
+	for (size_t i = 0; i < fn->code->n; i++) {
+		const struct insn *in = &fn->code->at[i];
+
+		if ((in->op == OP_STORE_CONST || in->op == OP_STORE) && in->size <= 8 &&
+		    ranges_have(own, in->addr))
+			look_at_store(fn, co, i);
+	}
+}
+
+/* --- the whole ------------------------------------------------------------------ */
+
+bool coroutine_find(const struct function *fn, const struct ranges *own, unsigned states,
+		    struct coroutine *co)
+{
+	struct dispatch d[DISPATCHES_MAX];
+	size_t n = dispatch_find_poll(fn, own, d, ARRAY_SIZE(d));
+
+	*co = (struct coroutine){};
+	if (!n) {
+		strbuf_puts(&co->trouble, "no branch on the state of the future was recognised");
+		return false;
+	}
+	co->state = d[0].state;
+	for (size_t i = 1; i < n; i++)
+		if (!flow_same(d[i].state, co->state))
+			co->state.kind = FLOW_TOP;
+	co->sret = co->state.kind == FLOW_ARG + 1;
+	co->entry_dispatch = co->state.kind == FLOW_ARG || co->sret;
+	find_ends(fn, own, co);
+	if (!co->n_return)
+		strbuf_puts(&co->trouble, "no write of the returned state was found; ");
+	for (size_t i = 0; i < n; i++)
+		find_start(fn, d, n, &d[i], states, co);
+	return co->n_start && co->n_return;
+}
+
+size_t coroutine_find_drop(const struct function *fn, const struct ranges *own, unsigned states,
+			   int64_t offset, struct drafts *out)
+{
+	struct dispatch d[DISPATCHES_MAX];
+	size_t n = dispatch_find_drop(fn, own, states, d, ARRAY_SIZE(d)), found = 0;
+	struct dispatch_trace quiet[3], trace;
+
+	for (size_t i = 0; i < n; i++) {
+		if (offset != COROUTINE_ANYWHERE &&
+		    !flow_same(d[i].state, (struct flow_value){ FLOW_ARG, offset }))
+			continue;
+		for (unsigned s = 0; s < 3; s++)
+			dispatch_trace(fn, d[i].load, s, &quiet[s]);
+		for (unsigned s = STATE_SUSPENDED; s < states; s++) {
+			struct abi_recipe key;
+			size_t k;
+
+			dispatch_trace(fn, d[i].load, s, &trace);
+			k = dispatch_own(&trace, 0, quiet, 3);
+			if (k == CODE_NONE || !start_key(fn, &d[i], &trace, trace.at[k], &key))
+				continue;
+			drafts_add(out, ABI_SITE_CANCEL, trace.at[k], key);
+			found++;
+		}
+	}
+	return found;
+}
+
+void coroutine_free(struct coroutine *co)
+{
+	free(co->drafts.at);
+	strbuf_free(&co->trouble);
+	*co = (struct coroutine){};
+}

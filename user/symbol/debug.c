@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Finds every DIE with code of the functions that a profile names. */
+#include "symbol/debug.h"
+
+#include <dwarf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "symbol/name.h"
+#include "symbol/unit.h"
+
+/* A string of .debug_str that names something wanted. */
+struct wanted {
+	uint64_t str;
+	unsigned func;
+	enum debug_role role;
+};
+
+/* A subprogram DIE that is wanted, by offset. */
+struct origin {
+	Dwarf_Off off;
+	unsigned func;
+	enum debug_role role;
+};
+
+struct scan {
+	Dwarf *dbg;
+	const struct profile *profile;
+	char *needles[PROFILE_FUNCS_MAX];      /* "12process_vote" */
+	char *drop_needles[PROFILE_FUNCS_MAX]; /* "::process_vote::{async_" */
+	VEC(struct wanted) wanted;             /* ascending by str */
+	VEC(struct origin) origins;            /* ascending by off */
+	struct debug_hits *hits;
+};
+
+static void want(struct scan *sc, uint64_t str, unsigned func, enum debug_role role)
+{
+	*VEC_ADD(&sc->wanted) = (struct wanted){ str, func, role };
+}
+
+static bool is_drop_name(const char *text)
+{
+	return strncmp(text, "drop_in_place<", 14) == 0 || strncmp(text, "drop_glue<", 10) == 0;
+}
+
+/* Sorts one string of .debug_str: a linkage name, or the name of drop glue. */
+static void look_at_string(struct scan *sc, uint64_t off, const char *text)
+{
+	bool drop = is_drop_name(text);
+
+	if (!drop && strncmp(text, "_ZN", 3) != 0 && strncmp(text, "_R", 2) != 0)
+		return;
+	for (unsigned f = 0; f < sc->profile->n_funcs; f++) {
+		_free_ char *name = NULL;
+		enum name_match m;
+
+		if (drop) {
+			if (strstr(text, sc->drop_needles[f]))
+				want(sc, off, f, DEBUG_DROP);
+			continue;
+		}
+		if (!strstr(text, sc->needles[f]) || !(name = name_demangle(text)))
+			continue;
+		m = name_compare(name, sc->profile->funcs[f].name);
+		if (m != NAME_OTHER)
+			want(sc, off, f, m == NAME_SAME ? DEBUG_PLAIN : DEBUG_POLL);
+	}
+}
+
+static void scan_strings(struct scan *sc)
+{
+	const char *text;
+	size_t len;
+
+	for (uint64_t off = 0; (text = dwarf_getstring(sc->dbg, off, &len)); off += len + 1)
+		if (len > 3)
+			look_at_string(sc, off, text);
+}
+
+static const struct wanted *wanted_at(const struct scan *sc, uint64_t str)
+{
+	size_t lo = 0, hi = sc->wanted.n;
+
+	if (str == UNIT_NO_STRING)
+		return NULL;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (sc->wanted.at[mid].str < str)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < sc->wanted.n && sc->wanted.at[lo].str == str ? &sc->wanted.at[lo] : NULL;
+}
+
+static const struct origin *origin_at(const struct scan *sc, Dwarf_Off off)
+{
+	size_t lo = 0, hi = sc->origins.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (sc->origins.at[mid].off < off)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < sc->origins.n && sc->origins.at[lo].off == off ? &sc->origins.at[lo] : NULL;
+}
+
+/* Calls @visit for each unit, including split ones of a skeleton. */
+static int each_unit(Dwarf *dbg, int (*visit)(struct scan *, struct unit *, struct err *),
+		     struct scan *sc, struct err *err)
+{
+	Dwarf_Off off = 0, next;
+	size_t header;
+	Dwarf_Half version;
+	int r = 0;
+
+	while (r == 0 && dwarf_next_unit(dbg, off, &next, &header, &version, NULL, NULL, NULL, NULL,
+					 NULL) == 0) {
+		struct unit unit;
+
+		r = unit_open(dbg, off, next, header, &unit, err);
+		if (r < 0)
+			return r;
+		r = visit(sc, &unit, err);
+		if (r == 0 && unit.bad)
+			r = err_set(err, -EBADMSG,
+				    "damaged debug information in the unit at .debug_info+0x%llx",
+				    (unsigned long long)off);
+		unit_close(&unit);
+		off = next;
+	}
+	return r;
+}
+
+/* First pass: which subprogram DIEs carry a wanted name. */
+static int find_origins(struct scan *sc, struct unit *unit, struct err *err)
+{
+	struct unit_die die;
+
+	(void)err;
+	while (unit_next(unit, &die)) {
+		const struct wanted *w;
+
+		if (die.tag != DW_TAG_subprogram)
+			continue;
+		w = wanted_at(sc, die.linkage_name);
+		if (!w)
+			w = wanted_at(sc, die.name);
+		/* one string can be wanted by several functions of the profile */
+		for (; w && w < sc->wanted.at + sc->wanted.n &&
+		       (w->str == die.linkage_name || w->str == die.name);
+		     w++)
+			*VEC_ADD(&sc->origins) = (struct origin){ die.off, w->func, w->role };
+	}
+	return 0;
+}
+
+struct nesting {
+	Dwarf_Off subprogram; /* the concrete function around */
+};
+
+/* Second pass: concrete functions and inlined copies of the origins. */
+static int find_hits(struct scan *sc, struct unit *unit, struct err *err)
+{
+	VEC(struct nesting) stack = {};
+	Dwarf_Off around = 0;
+	struct unit_die die;
+
+	(void)err;
+	while (unit_next(unit, &die)) {
+		const struct origin *o = NULL;
+		bool inlined = die.tag == DW_TAG_inlined_subroutine;
+
+		if (!die.tag) {
+			if (stack.n)
+				around = stack.at[--stack.n].subprogram;
+			continue;
+		}
+		if (die.children)
+			VEC_ADD(&stack)->subprogram = around;
+		if (die.tag == DW_TAG_subprogram) {
+			if (die.children)
+				around = die.off;
+			o = origin_at(sc, die.origin ? die.origin : die.off);
+			if (!o && die.origin)
+				o = origin_at(sc, die.off);
+		} else if (inlined) {
+			o = origin_at(sc, die.origin);
+		}
+		for (; o && o < sc->origins.at + sc->origins.n &&
+		       (o->off == die.origin || o->off == die.off);
+		     o++)
+			*VEC_ADD(sc->hits) = (struct debug_hit){ unit->dbg,
+								 o->func,
+								 o->role,
+								 inlined,
+								 die.off,
+								 o->off,
+								 inlined ? around : die.off };
+	}
+	free(stack.at);
+	return 0;
+}
+
+static int wanted_order(const void *a, const void *b)
+{
+	const struct wanted *x = a, *y = b;
+
+	return x->str < y->str ? -1 : x->str > y->str;
+}
+
+static int origin_order(const void *a, const void *b)
+{
+	const struct origin *x = a, *y = b;
+
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+static int scan_one(struct scan *sc, struct err *err)
+{
+	int r;
+
+	sc->wanted.n = sc->origins.n = 0;
+	scan_strings(sc);
+	if (!sc->wanted.n)
+		return 0;
+	qsort(sc->wanted.at, sc->wanted.n, sizeof(*sc->wanted.at), wanted_order);
+	r = each_unit(sc->dbg, find_origins, sc, err);
+	if (r < 0 || !sc->origins.n)
+		return r;
+	qsort(sc->origins.at, sc->origins.n, sizeof(*sc->origins.at), origin_order);
+	return each_unit(sc->dbg, find_hits, sc, err);
+}
+
+/* A skeleton unit stands for one in a .dwo or .dwp file: scan that too. */
+static int scan_split(struct scan *sc, struct err *err)
+{
+	Dwarf *main_dbg = sc->dbg, *last = NULL;
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die cudie, subdie;
+	uint8_t type;
+	int r = 0;
+
+	while (r == 0 && dwarf_get_units(main_dbg, cu, &cu, NULL, &type, &cudie, &subdie) == 0) {
+		if (type != DW_UT_skeleton || !dwarf_tag(&subdie))
+			continue;
+		sc->dbg = dwarf_cu_getdwarf(subdie.cu);
+		if (sc->dbg != last)
+			r = scan_one(sc, err);
+		last = sc->dbg;
+	}
+	sc->dbg = main_dbg;
+	return r;
+}
+
+int debug_scan(Dwarf *dbg, const struct profile *profile, struct debug_hits *hits, struct err *err)
+{
+	struct scan sc = { .dbg = dbg, .profile = profile, .hits = hits };
+	int r;
+
+	for (unsigned f = 0; f < profile->n_funcs; f++) {
+		const char *last = strrchr(profile->funcs[f].name, ':');
+
+		last = last ? last + 1 : profile->funcs[f].name;
+		sc.needles[f] = name_needle(profile->funcs[f].name);
+		sc.drop_needles[f] = mem_printf("::%s::{async_", last);
+	}
+	r = scan_one(&sc, err);
+	if (r == 0)
+		r = scan_split(&sc, err);
+	for (unsigned f = 0; f < profile->n_funcs; f++) {
+		free(sc.needles[f]);
+		free(sc.drop_needles[f]);
+	}
+	free(sc.wanted.at);
+	free(sc.origins.at);
+	return r;
+}

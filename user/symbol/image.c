@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Opens and checks an ELF executable; maps addresses to bytes, offsets and symbols. */
+#include "symbol/image.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+
+static int check_header(const struct image *im, struct err *err)
+{
+	const Elf64_Ehdr *eh = (const void *)im->data;
+
+	if (im->size < EI_NIDENT || memcmp(im->data, ELFMAG, SELFMAG) != 0)
+		return err_set(err, -ENOEXEC, "%s is not an ELF file; name the node's executable",
+			       im->path);
+	if (im->data[EI_CLASS] != ELFCLASS64)
+		return err_set(err, -ENOEXEC,
+			       "%s is a 32-bit ELF file; only 64-bit executables can be watched",
+			       im->path);
+	if (im->size < sizeof(*eh))
+		return err_set(err, -EBADMSG, "%s is truncated: its ELF header does not fit",
+			       im->path);
+	if (im->data[EI_DATA] != ELFDATA2LSB || eh->e_machine != EM_X86_64)
+		return err_set(err, -ENOEXEC,
+			       "%s is built for another architecture (ELF machine %u); this agent "
+			       "watches x86-64 executables",
+			       im->path, eh->e_machine);
+	if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN)
+		return err_set(err, -ENOEXEC,
+			       "%s is an ELF file but not an executable (type %u); name the linked "
+			       "program",
+			       im->path, eh->e_type);
+	return 0;
+}
+
+static int add_segment(struct image *im, const GElf_Phdr *ph, struct err *err)
+{
+	struct image_segment *seg;
+
+	if (ph->p_type == PT_GNU_EH_FRAME)
+		im->eh_frame_hdr = ph->p_vaddr;
+	if (ph->p_type != PT_LOAD || !ph->p_filesz)
+		return 0;
+	if (ph->p_offset > im->size || ph->p_filesz > im->size - ph->p_offset)
+		return err_set(err, -EBADMSG,
+			       "%s is truncated: a segment ends at byte %llu of %zu; copy the file "
+			       "again",
+			       im->path, (unsigned long long)(ph->p_offset + ph->p_filesz),
+			       im->size);
+	im->segments = mem_grow(im->segments, im->n_segments + 1, sizeof(*seg));
+	seg = &im->segments[im->n_segments++];
+	*seg = (struct image_segment){ .vaddr = ph->p_vaddr,
+				       .offset = ph->p_offset,
+				       .size = ph->p_filesz,
+				       .exec = ph->p_flags & PF_X,
+				       .write = ph->p_flags & PF_W };
+	return 0;
+}
+
+static int load_segments(struct image *im, struct err *err)
+{
+	size_t n = 0;
+	int r;
+
+	if (elf_getphdrnum(im->elf, &n) < 0)
+		return err_set(err, -EBADMSG, "%s is damaged: %s", im->path, elf_errmsg(-1));
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(im->elf, (int)i, &ph))
+			return err_set(err, -EBADMSG,
+				       "%s is truncated: program header %zu is missing", im->path,
+				       i);
+		r = add_segment(im, &ph, err);
+		if (r < 0)
+			return r;
+	}
+	if (!im->n_segments)
+		return err_set(err, -ENOEXEC, "%s has no loadable segment; it is not an executable",
+			       im->path);
+	return 0;
+}
+
+/* The GNU build-id from the PT_NOTE segments, which strip leaves in place. */
+static void load_build_id(struct image *im)
+{
+	const Elf64_Ehdr *eh = (const void *)im->data;
+
+	for (size_t i = 0; i < eh->e_phnum; i++) {
+		GElf_Phdr ph;
+		size_t pos = 0, name_at, desc_at;
+		GElf_Nhdr note;
+		Elf_Data *data;
+
+		if (!gelf_getphdr(im->elf, (int)i, &ph) || ph.p_type != PT_NOTE ||
+		    ph.p_offset > im->size || ph.p_filesz > im->size - ph.p_offset)
+			continue;
+		data = elf_getdata_rawchunk(im->elf, (int64_t)ph.p_offset, ph.p_filesz,
+					    ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+		while (data && (pos = gelf_getnote(data, pos, &note, &name_at, &desc_at)) > 0) {
+			const char *name = (const char *)data->d_buf + name_at;
+
+			if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 ||
+			    memcmp(name, "GNU", 4) != 0 || note.n_descsz > sizeof(im->build_id))
+				continue;
+			memcpy(im->build_id, (const char *)data->d_buf + desc_at, note.n_descsz);
+			im->n_build_id = note.n_descsz;
+			return;
+		}
+	}
+}
+
+int image_open(int fd, const char *path, struct image **out, struct err *err)
+{
+	_cleanup_(image_freep) struct image *im = mem_alloc(sizeof(*im));
+	struct stat st;
+	void *map;
+	int r;
+
+	im->path = mem_strdup(path);
+	im->fd = fd;
+	if (fstat(fd, &st) < 0)
+		return err_set(err, -errno, "%s cannot be read: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return err_set(err, -ENOEXEC, "%s is not an ELF file; name the node's executable",
+			       path);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return err_set(err, -errno, "%s cannot be mapped: %s", path, strerror(errno));
+	im->data = map;
+	im->size = (size_t)st.st_size;
+	r = check_header(im, err);
+	if (r < 0)
+		return r;
+	elf_version(EV_CURRENT);
+	im->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!im->elf)
+		return err_set(err, -EBADMSG, "%s is damaged: %s", path, elf_errmsg(-1));
+	r = load_segments(im, err);
+	if (r < 0)
+		return r;
+	load_build_id(im);
+	*out = TAKE_PTR(im);
+	return 0;
+}
+
+void image_free(struct image *im)
+{
+	if (!im)
+		return;
+	if (im->elf)
+		elf_end(im->elf);
+	if (im->data)
+		munmap((void *)im->data, im->size);
+	free(im->segments);
+	free(im->symbols);
+	free(im->path);
+	free(im);
+}
+
+void image_freep(struct image **im)
+{
+	image_free(*im);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct image_symbol *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+static void load_table(struct image *im, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh)
+{
+	Elf_Data *data = elf_getdata(scn, NULL);
+	size_t n = data && sh->sh_entsize ? sh->sh_size / sh->sh_entsize : 0;
+
+	im->symbols = mem_array(n, sizeof(*im->symbols));
+	for (size_t i = 0; i < n; i++) {
+		GElf_Sym sym;
+		const char *name;
+
+		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC ||
+		    sym.st_shndx == SHN_UNDEF)
+			continue;
+		name = elf_strptr(elf, sh->sh_link, sym.st_name);
+		if (name)
+			im->symbols[im->n_symbols++] = (struct image_symbol){ .addr = sym.st_value,
+									      .size = sym.st_size,
+									      .name = name };
+	}
+	qsort(im->symbols, im->n_symbols, sizeof(*im->symbols), by_address);
+}
+
+void image_load_symbols(struct image *im, Elf *elf)
+{
+	static const uint32_t tables[] = { SHT_SYMTAB, SHT_DYNSYM };
+
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
+		for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn));) {
+			GElf_Shdr sh;
+
+			if (im->symbols || !gelf_getshdr(scn, &sh) || sh.sh_type != tables[t])
+				continue;
+			load_table(im, elf, scn, &sh);
+			if (im->n_symbols)
+				return;
+			free(im->symbols);
+			im->symbols = NULL;
+		}
+	}
+}
+
+static const struct image_segment *segment_at(const struct image *im, uint64_t vaddr)
+{
+	for (size_t i = 0; i < im->n_segments; i++) {
+		const struct image_segment *seg = &im->segments[i];
+
+		if (vaddr >= seg->vaddr && vaddr - seg->vaddr < seg->size)
+			return seg;
+	}
+	return NULL;
+}
+
+const uint8_t *image_bytes(const struct image *im, uint64_t vaddr, size_t len)
+{
+	const struct image_segment *seg = segment_at(im, vaddr);
+
+	if (!seg || len > seg->size - (vaddr - seg->vaddr))
+		return NULL;
+	return im->data + seg->offset + (vaddr - seg->vaddr);
+}
+
+bool image_offset(const struct image *im, uint64_t vaddr, uint64_t *offset)
+{
+	const struct image_segment *seg = segment_at(im, vaddr);
+
+	if (!seg)
+		return false;
+	*offset = seg->offset + (vaddr - seg->vaddr);
+	return true;
+}
+
+bool image_executable(const struct image *im, uint64_t vaddr)
+{
+	const struct image_segment *seg = segment_at(im, vaddr);
+
+	return seg && seg->exec;
+}
+
+const struct image_symbol *image_symbol_at(const struct image *im, uint64_t vaddr)
+{
+	size_t lo = 0, hi = im->n_symbols;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (im->symbols[mid].addr <= vaddr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo)
+		return NULL;
+	lo--;
+	if (vaddr - im->symbols[lo].addr >= (im->symbols[lo].size ? im->symbols[lo].size : 1))
+		return NULL;
+	return &im->symbols[lo];
+}
+
+/* R_X86_64_RELATIVE entries of .rela.dyn; linkers sort them by address, but not all do. */
+static bool relative_addend(const struct image *im, uint64_t vaddr, uint64_t *out)
+{
+	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(im->elf, scn));) {
+		const Elf64_Rela *rela;
+		Elf_Data *data;
+		GElf_Shdr sh;
+
+		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_RELA ||
+		    !(sh.sh_flags & SHF_ALLOC) || !(data = elf_rawdata(scn, NULL)))
+			continue;
+		rela = data->d_buf;
+		for (size_t i = 0; i < data->d_size / sizeof(*rela); i++) {
+			if (rela[i].r_offset != vaddr ||
+			    ELF64_R_TYPE(rela[i].r_info) != R_X86_64_RELATIVE)
+				continue;
+			*out = (uint64_t)rela[i].r_addend;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t image_pointer(const struct image *im, uint64_t vaddr)
+{
+	const uint8_t *p = image_bytes(im, vaddr, 8);
+	uint64_t value = 0;
+
+	if (relative_addend(im, vaddr, &value))
+		return value;
+	if (p)
+		memcpy(&value, p, 8);
+	return value;
+}

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Looks at one DIE with code: where it is, what of it can be probed, what can be read there. */
+#include "symbol/instance.h"
+
+#include <dwarf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "symbol/coroutine.h"
+#include "symbol/name.h"
+#include "symbol/result.h"
+
+/* Without types (debug = 1) the number of states is not known: try as many as small ones have. */
+#define STATES_GUESS 16
+
+/* --- where the code is --------------------------------------------------------- */
+
+static bool has_code(const struct resolver *rs, Dwarf_Die *die, Dwarf_Addr *low)
+{
+	Dwarf_Addr base, from, to;
+
+	/* lld leaves the entries of discarded functions with address 0 (or 1, -1) */
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &from, &to)) > 0;) {
+		if (from < to && image_executable(rs->image, from)) {
+			*low = from;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void add_ranges(Dwarf_Die *die, struct ranges *out)
+{
+	Dwarf_Addr base, from, to;
+
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &from, &to)) > 0;)
+		if (from < to)
+			*VEC_ADD(out) = (struct range){ from, to };
+}
+
+static const char *name_of(Dwarf_Die *die)
+{
+	Dwarf_Attribute at;
+	const char *name = NULL;
+
+	if (dwarf_attr_integrate(die, DW_AT_name, &at))
+		name = dwarf_formstring(&at);
+	return name ? name : "";
+}
+
+static const char *linkage_name_of(Dwarf_Die *die)
+{
+	Dwarf_Attribute at;
+	const char *name = NULL;
+
+	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &at))
+		name = dwarf_formstring(&at);
+	return name ? name : name_of(die);
+}
+
+static bool is_drop_glue_name(const char *name)
+{
+	return strncmp(name, "drop_in_place<", 14) == 0 || strncmp(name, "drop_glue<", 10) == 0;
+}
+
+static bool is_body_name(const char *name)
+{
+	return strncmp(name, "{async_fn#", 10) == 0 || strncmp(name, "{async_block#", 13) == 0;
+}
+
+/* The ranges of async bodies that were inlined into this one: their state is not ours. */
+static void add_nested(Dwarf_Die *die, bool (*is_nested)(const char *), struct ranges *out)
+{
+	Dwarf_Die c;
+
+	if (dwarf_child(die, &c) != 0)
+		return;
+	do {
+		int tag = dwarf_tag(&c);
+
+		if (tag == DW_TAG_inlined_subroutine && is_nested(name_of(&c)))
+			add_ranges(&c, out);
+		else if (tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block)
+			add_nested(&c, is_nested, out);
+	} while (dwarf_siblingof(&c, &c) == 0);
+}
+
+static char *demangled(const char *mangled)
+{
+	char *name = name_demangle(mangled);
+
+	return name ? name : mem_strdup(mangled);
+}
+
+/* "poll function", or "inlined in a::b::c at file.rs:12" */
+static char *describe(const struct debug_hit *hit, Dwarf_Die *die, Dwarf_Die *around)
+{
+	_free_ char *outer = NULL;
+	Dwarf_Attribute at;
+	Dwarf_Word line = 0, file = 0;
+	const char *path = NULL, *slash;
+	Dwarf_Files *files;
+	size_t n_files;
+	Dwarf_Die cu;
+
+	if (!hit->inlined) {
+		outer = demangled(linkage_name_of(die));
+		return mem_printf("%s %s", hit->role == DEBUG_POLL ? "poll function" : "function",
+				  outer);
+	}
+	outer = demangled(linkage_name_of(around));
+	if (dwarf_attr(die, DW_AT_call_line, &at))
+		dwarf_formudata(&at, &line);
+	if (dwarf_attr(die, DW_AT_call_file, &at) && dwarf_formudata(&at, &file) == 0 &&
+	    dwarf_diecu(die, &cu, NULL, NULL) && dwarf_getsrcfiles(&cu, &files, &n_files) == 0)
+		path = dwarf_filesrc(files, file, NULL, NULL);
+	slash = path ? strrchr(path, '/') : NULL;
+	return mem_printf("inlined in %s at %s:%llu", outer,
+			  slash ? slash + 1 :
+			  path  ? path :
+				  "?",
+			  (unsigned long long)line);
+}
+
+static struct function *open_around(struct resolver *rs, Dwarf_Die *around, struct strbuf *why)
+{
+	struct err err = {};
+	Dwarf_Addr low, high;
+
+	if (!has_code(rs, around, &low)) {
+		strbuf_puts(why, "the function around it has no code of its own");
+		return NULL;
+	}
+	if (dwarf_highpc(around, &high) != 0 || high <= low) {
+		strbuf_puts(why, "the function's code is split into several parts");
+		return NULL;
+	}
+	if (rs->open && rs->open->low == low && rs->open->high == high)
+		return rs->open;
+	function_free(rs->open);
+	rs->open = NULL;
+	if (function_open(rs->image, low, high, &rs->open, &err) < 0)
+		strbuf_puts(why, err.text);
+	return rs->open;
+}
+
+/* --- plan rows and sites -------------------------------------------------------- */
+
+unsigned instance_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
+		      char *how, char *reason)
+{
+	plan->rows = mem_grow(plan->rows, plan->n_rows + 1, sizeof(*plan->rows));
+	plan->rows[plan->n_rows] = (struct plan_row){ func, state, where, how, reason };
+	return (unsigned)plan->n_rows++;
+}
+
+static struct plan_site *add_site(struct resolver *rs, const struct function *fn,
+				  const struct draft *draft, unsigned func, unsigned row)
+{
+	const struct insn *in = &fn->code->at[draft->insn];
+	const uint8_t *bytes = image_bytes(rs->image, in->addr, in->len);
+	struct plan *plan = rs->plan;
+	struct plan_site *site;
+	uint64_t offset;
+
+	if (!bytes || !image_offset(rs->image, in->addr, &offset))
+		return NULL;
+	plan->sites = mem_grow(plan->sites, plan->n_sites + 1, sizeof(*plan->sites));
+	site = &plan->sites[plan->n_sites++];
+	*site = (struct plan_site){ .kind = draft->kind,
+				    .func = func,
+				    .instance = row,
+				    .offset = offset,
+				    .n_bytes = in->len,
+				    .key = draft->key,
+				    .saved = { .reg = ABI_REG_NONE } };
+	memcpy(site->bytes, bytes, in->len);
+	return site;
+}
+
+static struct plan_value *site_value(struct plan_site *site, unsigned slot)
+{
+	struct plan_value *v;
+
+	site->values = mem_grow(site->values, site->n_values + 1, sizeof(*site->values));
+	v = &site->values[site->n_values++];
+	*v = (struct plan_value){ .slot = slot };
+	return v;
+}
+
+/* --- async functions -------------------------------------------------------------- */
+
+/* Adds the argument values of the function to a start site. */
+static void add_arguments(const struct profile_func *pf, const struct type_future *future,
+			  struct plan_site *site, struct strbuf *reason)
+{
+	for (unsigned v = 0; v < pf->n_values; v++) {
+		const struct profile_value *want = &pf->values[v];
+		_strbuf_ struct strbuf why = {};
+		struct plan_value value = { .slot = v };
+		struct type_place place;
+
+		if (want->kind != PROFILE_VALUE_ARG)
+			continue;
+		if (!future->name) {
+			strbuf_printf(reason,
+				      "argument %s is unknown: no types in the debug "
+				      "information, build with debug = 2; ",
+				      want->path);
+			continue;
+		}
+		if (!type_argument(future, want->path, &place, &why) ||
+		    !type_tests(&place, want, &value, &why)) {
+			strbuf_printf(reason, "argument %s is unknown: %s; ", want->path, why.text);
+			plan_value_clear(&value);
+			continue;
+		}
+		for (size_t t = 0; t < value.n_tests; t++)
+			value.tests[t].recipe.reg = ABI_REG_KEY;
+		value.text = mem_printf("%s", want->path);
+		*site_value(site, v) = value;
+	}
+}
+
+static void remember_future(struct resolver *rs, const struct type_future *future, unsigned func)
+{
+	struct resolver_future *f;
+
+	if (!future->name)
+		return;
+	for (size_t i = 0; i < rs->futures.n; i++)
+		if (rs->futures.at[i].func == func &&
+		    strcmp(rs->futures.at[i].name, future->name) == 0)
+			return;
+	f = VEC_ADD(&rs->futures);
+	*f = (struct resolver_future){ mem_strdup(future->name), func, future->states,
+				       future->state };
+}
+
+static void emit_poll(struct resolver *rs, const struct debug_hit *hit, struct coroutine *co,
+		      const struct type_future *future, Dwarf_Die *origin, char *where)
+{
+	const struct profile_func *pf = &rs->profile->funcs[hit->func];
+	unsigned row = instance_row(rs->plan, hit->func, PLAN_READY, where, NULL, NULL);
+	struct plan_row *r;
+	bool first = true;
+
+	result_prepare(rs->open, co, hit, origin, pf);
+	for (size_t i = 0; i < co->drafts.n; i++) {
+		struct plan_site *site = add_site(rs, rs->open, &co->drafts.at[i], hit->func, row);
+
+		if (!site)
+			continue;
+		if (site->kind == ABI_SITE_START) {
+			_strbuf_ struct strbuf again = {};
+
+			add_arguments(pf, future, site, first ? &co->trouble : &again);
+			first = false;
+		} else if (site->kind == ABI_SITE_RETURN) {
+			result_values(rs->open, co, co->drafts.at[i].insn, origin, pf, site);
+		}
+	}
+	r = &rs->plan->rows[row];
+	r->how = mem_printf("first poll, %u completion%s, %u panic site%s", co->n_return,
+			    co->n_return == 1 ? "" : "s", co->n_panic, co->n_panic == 1 ? "" : "s");
+	if (co->trouble.len) {
+		r->state = PLAN_PARTIAL;
+		r->reason = mem_strndup(co->trouble.text, co->trouble.len - 2);
+	}
+}
+
+static bool open_dies(const struct debug_hit *hit, Dwarf_Die *die, Dwarf_Die *origin,
+		      Dwarf_Die *around)
+{
+	return dwarf_offdie(hit->dbg, hit->die, die) &&
+	       dwarf_offdie(hit->dbg, hit->origin, origin) &&
+	       dwarf_offdie(hit->dbg, hit->enclosing, around);
+}
+
+bool instance_poll(struct resolver *rs, const struct debug_hit *hit)
+{
+	_cleanup_(ranges_free) struct ranges own = {}, nested = {};
+	_strbuf_ struct strbuf why = {};
+	struct type_future future = {};
+	Dwarf_Die die, origin, around;
+	struct coroutine co = {};
+	struct function *fn;
+	Dwarf_Addr low;
+
+	if (!open_dies(hit, &die, &origin, &around) || !is_body_name(name_of(&origin)) ||
+	    !has_code(rs, &die, &low))
+		return false;
+	add_ranges(&die, &own);
+	add_nested(&die, is_body_name, &nested);
+	ranges_subtract(&own, &nested);
+	type_future_of(&origin, &future);
+	remember_future(rs, &future, hit->func);
+	fn = open_around(rs, &around, &why);
+	if (fn && coroutine_find(fn, &own, future.name ? future.states : STATES_GUESS, &co)) {
+		emit_poll(rs, hit, &co, &future, &origin, describe(hit, &die, &around));
+	} else {
+		if (fn)
+			strbuf_add(&why, co.trouble.text, co.trouble.len);
+		instance_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
+			     strbuf_take(&why));
+	}
+	coroutine_free(&co);
+	type_future_free(&future);
+	return true;
+}
+
+/* --- drop glue --------------------------------------------------------------------- */
+
+/* drop_in_place<NAME> or drop_glue<NAME> */
+static bool drops(const char *glue, const char *future)
+{
+	const char *open = strchr(glue, '<');
+	size_t len = strlen(future);
+
+	return open && strncmp(open + 1, future, len) == 0 && strcmp(open + 1 + len, ">") == 0;
+}
+
+bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
+{
+	_cleanup_(ranges_free) struct ranges own = {}, nested = {};
+	_strbuf_ struct strbuf why = {};
+	const struct resolver_future *future = NULL;
+	Dwarf_Die die, origin, around;
+	struct drafts drafts = {};
+	struct function *fn;
+	Dwarf_Addr low;
+	unsigned row;
+
+	if (!open_dies(hit, &die, &origin, &around) || !has_code(rs, &die, &low))
+		return false;
+	for (size_t i = 0; i < rs->futures.n && !future; i++)
+		if (rs->futures.at[i].func == hit->func &&
+		    drops(name_of(&origin), rs->futures.at[i].name))
+			future = &rs->futures.at[i];
+	if (!future)
+		return false;
+	add_ranges(&die, &own);
+	add_nested(&die, is_drop_glue_name, &nested);
+	ranges_subtract(&own, &nested);
+	fn = open_around(rs, &around, &why);
+	if (!fn ||
+	    !coroutine_find_drop(fn, &own, future->states,
+				 hit->inlined ? COROUTINE_ANYWHERE : future->state, &drafts)) {
+		free(drafts.at);
+		return false;
+	}
+	row = instance_row(rs->plan, hit->func, PLAN_READY, describe(hit, &die, &around),
+			   mem_printf("%zu cancel site%s", drafts.n, drafts.n == 1 ? "" : "s"),
+			   NULL);
+	for (size_t i = 0; i < drafts.n; i++)
+		add_site(rs, fn, &drafts.at[i], hit->func, row);
+	free(drafts.at);
+	return true;
+}
+
+/* --- plain functions ---------------------------------------------------------------- */
+
+/* A direct jump out of the function is a return of ours by way of another function. */
+static bool leaves(const struct function *fn, const struct insn *in)
+{
+	return in->op == OP_RET || ((in->op == OP_JMP || in->op == OP_JCC) &&
+				    (in->target < fn->low || in->target >= fn->high));
+}
+
+static void plain_drafts(const struct function *fn, struct drafts *out)
+{
+	struct abi_recipe key = { .reg = ABI_REG_RSP };
+
+	drafts_add(out, ABI_SITE_START, 0, key);
+	for (size_t i = 0; i < fn->code->n; i++)
+		if (leaves(fn, &fn->code->at[i]))
+			drafts_add(out, ABI_SITE_RETURN, i, key);
+}
+
+bool instance_plain(struct resolver *rs, const struct debug_hit *hit)
+{
+	const struct profile_func *pf = &rs->profile->funcs[hit->func];
+	_strbuf_ struct strbuf why = {};
+	Dwarf_Die die, origin, around;
+	struct drafts drafts = {};
+	struct function *fn;
+	Dwarf_Addr low;
+	unsigned row;
+
+	if (!open_dies(hit, &die, &origin, &around) || !has_code(rs, &die, &low))
+		return false;
+	if (hit->inlined) {
+		instance_row(
+			rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
+			mem_strdup("a plain function that was inlined has no first and last "
+				   "instruction of its own; name its caller, or keep it out of "
+				   "line"));
+		return true;
+	}
+	fn = open_around(rs, &around, &why);
+	if (!fn || !fn->code->n) {
+		instance_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
+			     strbuf_take(&why));
+		return true;
+	}
+	plain_drafts(fn, &drafts);
+	row = instance_row(
+		rs->plan, hit->func, PLAN_READY, describe(hit, &die, &around),
+		mem_printf("entry and %zu return site%s", drafts.n - 1, drafts.n == 2 ? "" : "s"),
+		NULL);
+	for (size_t i = 0; i < drafts.n; i++) {
+		struct plan_site *site = add_site(rs, fn, &drafts.at[i], hit->func, row);
+
+		if (site)
+			result_plain(fn, &origin, &die, pf, site, &why);
+	}
+	free(drafts.at);
+	if (why.len) {
+		rs->plan->rows[row].state = PLAN_PARTIAL;
+		rs->plan->rows[row].reason = strbuf_take(&why);
+	}
+	return true;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One instance of a function — out of line or inlined somewhere — to sites and a row. */
+#ifndef SYMBOL_INSTANCE_H
+#define SYMBOL_INSTANCE_H
+
+#include "symbol/debug.h"
+#include "symbol/function.h"
+#include "symbol/plan.h"
+#include "symbol/type.h"
+
+/* What the resolver carries along while it works through a file. */
+struct resolver {
+	const struct image *image;
+	const struct profile *profile;
+	Dwarf *dbg;
+	struct plan *plan;
+	struct function *open; /* the function looked at last: neighbours often share it */
+	/* names of the futures found, with the function each belongs to: drop glue is named after them */
+	struct {
+		struct resolver_future {
+			char *name;
+			unsigned func, states;
+			int64_t state; /* offset of the state byte */
+		} *at;
+		size_t n, cap;
+	} futures;
+};
+
+/* Each returns true when the DIE has code in the file, i.e. is an instance. */
+bool instance_poll(struct resolver *rs, const struct debug_hit *hit);
+bool instance_plain(struct resolver *rs, const struct debug_hit *hit);
+bool instance_drop(struct resolver *rs, const struct debug_hit *hit);
+
+/* Appends a row; the strings are taken over. */
+unsigned instance_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
+		      char *how, char *reason);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Demangling (libiberty) and path comparison. */
+#include "symbol/name.h"
+
+#include <libiberty/demangle.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+char *name_demangle(const char *mangled)
+{
+	_free_ char *plain = NULL;
+	const char *suffix;
+
+	if (strncmp(mangled, "_ZN", 3) != 0 && strncmp(mangled, "_R", 2) != 0)
+		return NULL;
+	suffix = strstr(mangled, ".llvm.");
+	plain = suffix ? mem_strndup(mangled, (size_t)(suffix - mangled)) : mem_strdup(mangled);
+	return rust_demangle(plain, DMGL_RUST);
+}
+
+char *name_needle(const char *path)
+{
+	const char *last = strrchr(path, ':');
+
+	last = last ? last + 1 : path;
+	return mem_printf("%zu%s", strlen(last), last);
+}
+
+/* Copies a path without its generic arguments: "a::b<T>::c" and "a::b::<T>::c"
+ * give "a::b::c"; a leading "<T as Trait>" stays, since it is a segment itself. */
+static char *strip_generics(const char *text)
+{
+	_strbuf_ struct strbuf out = {};
+	size_t depth = 0;
+
+	for (const char *p = text; *p; p++) {
+		bool arrow = p > text && p[-1] == '-' && *p == '>';
+		bool leading =
+			*p == '<' && (p == text || (p - text >= 2 && p[-1] == ':' && out.len < 2));
+
+		if (*p == '<' && !depth && leading) {
+			/* <A as B>::f and <A>::f: keep what stands inside */
+			continue;
+		}
+		if (*p == '<')
+			depth++;
+		else if (*p == '>' && !arrow && depth)
+			depth--;
+		else if (*p == '>' && !arrow)
+			continue;
+		else if (!depth)
+			strbuf_putc(&out, *p);
+	}
+	return strbuf_take(&out);
+}
+
+static char *tidy(const char *text)
+{
+	_free_ char *flat = strip_generics(text);
+	_strbuf_ struct strbuf out = {};
+
+	/* "a::::b" is left where "::<T>" stood */
+	for (const char *p = flat; *p; p++) {
+		if (strncmp(p, "::::", 4) == 0)
+			p += 2;
+		strbuf_putc(&out, *p);
+	}
+	return strbuf_take(&out);
+}
+
+static bool segments_match(const char *name, size_t name_len, const char *path)
+{
+	const char *end = name + name_len;
+
+	while (name < end && *path) {
+		if (*path == '*' && (path[1] == ':' || !path[1])) {
+			while (name < end && *name != ':')
+				name++;
+			path++;
+		} else if (*name++ != *path++) {
+			return false;
+		}
+	}
+	return name == end && !*path;
+}
+
+enum name_match name_compare(const char *demangled, const char *path)
+{
+	static const char *const closures[] = { "::{{closure}}", "::{closure#0}", "::{closure}" };
+	_free_ char *name = tidy(demangled);
+	_free_ char *want = tidy(path);
+	size_t len = strlen(name);
+
+	if (segments_match(name, len, want))
+		return NAME_SAME;
+	for (size_t i = 0; i < ARRAY_SIZE(closures); i++) {
+		size_t tail = strlen(closures[i]);
+
+		if (len > tail && strcmp(name + len - tail, closures[i]) == 0 &&
+		    segments_match(name, len - tail, want))
+			return NAME_CLOSURE;
+	}
+	return NAME_OTHER;
+}

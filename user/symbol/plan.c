@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Owning a plan. */
+#include "symbol/plan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static const char *const state_names[] = {
+	[PLAN_READY] = "ready",
+	[PLAN_PARTIAL] = "partial",
+	[PLAN_REFUSED] = "refused",
+	[PLAN_ABSENT] = "absent",
+};
+static_assert(ARRAY_SIZE(state_names) == PLAN_ABSENT + 1, "a name for every state");
+
+const char *plan_state_name(enum plan_state state)
+{
+	return state_names[state];
+}
+
+void plan_value_clear(struct plan_value *value)
+{
+	for (size_t t = 0; t < value->n_tests; t++) {
+		for (size_t c = 0; c < value->tests[t].n_choices; c++)
+			free(value->tests[t].choices[c].label);
+		free(value->tests[t].choices);
+		free(value->tests[t].otherwise.label);
+	}
+	free(value->text);
+	*value = (struct plan_value){};
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n_sites; i++) {
+		for (size_t v = 0; v < plan->sites[i].n_values; v++)
+			plan_value_clear(&plan->sites[i].values[v]);
+		free(plan->sites[i].values);
+	}
+	for (size_t i = 0; i < plan->n_rows; i++) {
+		free(plan->rows[i].where);
+		free(plan->rows[i].how);
+		free(plan->rows[i].reason);
+	}
+	for (size_t i = 0; i < plan->n_funcs; i++)
+		free(plan->funcs[i].name);
+	free(plan->sites);
+	free(plan->rows);
+	free(plan->funcs);
+	free(plan->binary);
+	free(plan);
+}
+
+void plan_freep(struct plan **plan)
+{
+	plan_free(*plan);
+}

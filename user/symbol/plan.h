@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A plan: where in one executable file to probe, what each site means and how
+ * to read values there. Made by symbol/resolve (needs debug information, no
+ * root), written and read as a pack (symbol/pack), used by probe/ (needs root,
+ * no debug information). It speaks of functions and label values by name, so
+ * it does not depend on the order of things in a profile.
+ */
+#ifndef SYMBOL_PLAN_H
+#define SYMBOL_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+
+#define PLAN_BYTES_MAX 15 /* the longest x86-64 instruction */
+
+/* One raw value and what follows from it: a label, or (label NULL) test `next`. */
+struct plan_choice {
+	uint64_t raw;
+	char *label;
+	unsigned next;
+};
+
+struct plan_test {
+	struct abi_recipe recipe;
+	struct plan_choice *choices;
+	size_t n_choices;
+	struct plan_choice otherwise; /* label NULL and next 0: unknown */
+};
+
+/* How a captured value of the function is read at one site. */
+struct plan_value {
+	unsigned slot; /* index into profile_func.values */
+	struct plan_test tests[ABI_TESTS_MAX];
+	size_t n_tests;
+	char *text; /* for people: "vote.approve: u8 at future+193" */
+};
+
+struct plan_site {
+	enum abi_site_kind kind;
+	unsigned func;     /* index into plan.funcs */
+	unsigned instance; /* index into plan.rows */
+	uint64_t offset;   /* in the file */
+	uint8_t bytes[PLAN_BYTES_MAX];
+	uint8_t n_bytes; /* length of the instruction expected there */
+	struct abi_recipe key;
+	struct abi_recipe saved; /* reg ABI_REG_NONE when nothing is saved */
+	struct plan_value *values;
+	size_t n_values;
+};
+
+enum plan_state {
+	PLAN_READY,   /* start and end sites found */
+	PLAN_PARTIAL, /* probed, but something of it is not seen; the reason says what */
+	PLAN_REFUSED, /* seen in the file, but cannot be probed safely or at all */
+	PLAN_ABSENT,  /* nothing of that name in the file */
+};
+
+/* What became of one instance of a function (or of the function, when absent). */
+struct plan_row {
+	unsigned func;
+	enum plan_state state;
+	char *where; /* "poll function", "inlined in threshold_orchestrator::…::process_vote_request at auto_voter.rs:88" */
+	char *how;   /* "first poll, 1 completion, 1 panic and 3 drop sites" */
+	char *reason; /* NULL when READY: why not, and what the person can do */
+};
+
+struct plan_func {
+	char *name; /* as in the profile */
+};
+
+struct plan {
+	char *binary;         /* path it was resolved from, for people */
+	uint8_t build_id[20]; /* GNU build-id, n_build_id 0 when the file has none */
+	size_t n_build_id;
+	struct plan_func *funcs;
+	size_t n_funcs;
+	struct plan_row *rows;
+	size_t n_rows;
+	struct plan_site *sites; /* sorted by offset, then kind */
+	size_t n_sites;
+};
+
+void plan_value_clear(struct plan_value *value);
+void plan_free(struct plan *plan);
+void plan_freep(struct plan **plan);
+const char *plan_state_name(enum plan_state state); /* "ready", "partial", "refused", "absent" */
+
+#endif

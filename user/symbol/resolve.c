@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From a profile and an executable to a plan. */
+#include "symbol/resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "symbol/debug.h"
+#include "symbol/instance.h"
+
+static bool has_rows(const struct plan *plan, unsigned func)
+{
+	for (size_t i = 0; i < plan->n_rows; i++)
+		if (plan->rows[i].func == func)
+			return true;
+	return false;
+}
+
+/* Bodies of async functions first: where there is one, the plain function of
+ * that name only makes the future. Drop glue last: it is named after futures. */
+static void look_at_hits(struct resolver *rs, const struct debug_hits *hits)
+{
+	static const enum debug_role order[] = { DEBUG_POLL, DEBUG_PLAIN, DEBUG_DROP };
+	bool async[PROFILE_FUNCS_MAX] = {};
+
+	for (size_t o = 0; o < ARRAY_SIZE(order); o++) {
+		for (size_t i = 0; i < hits->n; i++) {
+			const struct debug_hit *hit = &hits->at[i];
+
+			if (hit->role != order[o])
+				continue;
+			if (hit->role == DEBUG_POLL && instance_poll(rs, hit))
+				async[hit->func] = true;
+			else if (hit->role == DEBUG_PLAIN && !async[hit->func])
+				instance_plain(rs, hit);
+			else if (hit->role == DEBUG_DROP)
+				instance_drop(rs, hit);
+		}
+	}
+}
+
+static int site_order(const void *a, const void *b)
+{
+	const struct plan_site *x = a, *y = b;
+
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return x->func < y->func ? -1 : x->func > y->func;
+}
+
+static struct plan *new_plan(const struct image *image, const struct profile *profile)
+{
+	struct plan *plan = mem_alloc(sizeof(*plan));
+
+	plan->binary = mem_strdup(image->path);
+	memcpy(plan->build_id, image->build_id, sizeof(plan->build_id));
+	plan->n_build_id = image->n_build_id;
+	plan->n_funcs = profile->n_funcs;
+	plan->funcs = mem_array(plan->n_funcs, sizeof(*plan->funcs));
+	for (size_t f = 0; f < plan->n_funcs; f++)
+		plan->funcs[f].name = mem_strdup(profile->funcs[f].name);
+	return plan;
+}
+
+static int scan(struct resolver *rs, struct err *err)
+{
+	struct debug_hits hits = {};
+	int r = debug_scan(rs->dbg, rs->profile, &hits, err);
+
+	if (r == 0)
+		look_at_hits(rs, &hits);
+	free(hits.at);
+	return r;
+}
+
+static void finish(struct resolver *rs, bool has_debug)
+{
+	struct plan *plan = rs->plan;
+
+	for (unsigned f = 0; f < plan->n_funcs; f++) {
+		if (has_rows(plan, f))
+			continue;
+		instance_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
+			     mem_strdup(has_debug ?
+						"nothing of this name has code in the file: check "
+						"the name, or nothing calls it in this build" :
+						"the file has no debug information: give the "
+						"debug file or a pack"));
+	}
+	qsort(plan->sites, plan->n_sites, sizeof(*plan->sites), site_order);
+	function_free(rs->open);
+	for (size_t i = 0; i < rs->futures.n; i++)
+		free(rs->futures.at[i].name);
+	free(rs->futures.at);
+}
+
+int resolve_plan(int fd, const char *path, const char *debug_path, const struct profile *profile,
+		 struct plan **out, struct err *err)
+{
+	_cleanup_(image_freep) struct image *image = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	_close_ int debug_fd = -1;
+	struct resolver rs = { .profile = profile };
+	int r = image_open(fd, path, &image, err);
+
+	if (r < 0)
+		return r;
+	if (debug_path && (debug_fd = open(debug_path, O_RDONLY | O_CLOEXEC)) < 0)
+		return err_set(err, -errno, "debug file %s: %s", debug_path, strerror(errno));
+	rs.image = image;
+	rs.plan = plan = new_plan(image, profile);
+	image_load_symbols(image, image->elf);
+	rs.dbg = debug_path ? dwarf_begin(debug_fd, DWARF_C_READ) :
+			      dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	if (rs.dbg) {
+		if (!image->n_symbols)
+			image_load_symbols(image, dwarf_getelf(rs.dbg));
+		r = scan(&rs, err);
+		if (r < 0)
+			err_wrap(err, "%s", debug_path ? debug_path : path);
+	}
+	finish(&rs, rs.dbg != NULL);
+	if (rs.dbg)
+		dwarf_end(rs.dbg);
+	if (r < 0)
+		return r;
+	*out = TAKE_PTR(plan);
+	return 0;
+}

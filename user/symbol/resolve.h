@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds the functions of a profile in an executable: ELF, DWARF and code to a plan. */
+#ifndef SYMBOL_RESOLVE_H
+#define SYMBOL_RESOLVE_H
+
+#include "base/err.h"
+#include "profile/profile.h"
+#include "symbol/plan.h"
+
+/* Resolves all functions of @profile in the ELF file open as @fd (kept open and
+ * owned by the caller; @path is for messages). Debug information is looked for
+ * in @debug_path when not NULL, else in the file itself. A function that is
+ * not there or cannot be probed is a row of the plan, not an error. Errors:
+ * -ENOEXEC not an ELF file, wrong class or architecture; -EBADMSG damaged. */
+int resolve_plan(int fd, const char *path, const char *debug_path, const struct profile *profile,
+		 struct plan **out, struct err *err);
+
+/* The same in a child process, which gives its memory back when it ends and
+ * cannot take the caller down with it; the plan comes back as a pack. */
+int resolve_plan_apart(int fd, const char *path, const char *debug_path,
+		       const struct profile *profile, struct plan **out, struct err *err);
+
+#endif

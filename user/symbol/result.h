@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading what a function was given and returned, at the sites where that is possible. */
+#ifndef SYMBOL_RESULT_H
+#define SYMBOL_RESULT_H
+
+#include "symbol/coroutine.h"
+#include "symbol/debug.h"
+#include "symbol/plan.h"
+
+/* If the profile wants the result of this async function, moves its completion
+ * sites to where the result has been written: the end of the path that only
+ * completions take. Leaves them, with the reason in co->trouble, when that
+ * place cannot be had. */
+void result_prepare(const struct function *fn, struct coroutine *co, const struct debug_hit *hit,
+		    Dwarf_Die *origin, const struct profile_func *pf);
+
+/* Adds the wanted results to a completion site at instruction @insn. */
+void result_values(const struct function *fn, struct coroutine *co, size_t insn, Dwarf_Die *origin,
+		   const struct profile_func *pf, struct plan_site *site);
+
+/* Adds arguments (start site) or results (return site) of a plain function. */
+void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
+		  const struct profile_func *pf, struct plan_site *site, struct strbuf *trouble);
+
+#endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Walks type DIEs with libdw. */
+#include "symbol/type.h"
+
+#include <dwarf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define WRAPPER_DEPTH_MAX 8
+
+static const char *die_name(Dwarf_Die *die)
+{
+	const char *name = dwarf_diename(die);
+
+	return name ? name : "";
+}
+
+/* The type of a DIE without typedefs and qualifiers. */
+static bool type_of(Dwarf_Die *die, Dwarf_Die *out)
+{
+	Dwarf_Attribute at;
+	Dwarf_Die raw;
+
+	if (!dwarf_attr_integrate(die, DW_AT_type, &at) || !dwarf_formref_die(&at, &raw))
+		return false;
+	return dwarf_peel_type(&raw, out) == 0;
+}
+
+static bool word(Dwarf_Die *die, unsigned name, uint64_t *out)
+{
+	Dwarf_Attribute at;
+	Dwarf_Sword s;
+	Dwarf_Word u;
+
+	if (!dwarf_attr(die, name, &at))
+		return false;
+	if (dwarf_whatform(&at) == DW_FORM_sdata && dwarf_formsdata(&at, &s) == 0) {
+		*out = (uint64_t)s;
+		return true;
+	}
+	if (dwarf_formudata(&at, &u) != 0)
+		return false;
+	*out = u;
+	return true;
+}
+
+uint64_t type_size(Dwarf_Die *type)
+{
+	uint64_t size = 0;
+
+	if (dwarf_tag(type) == DW_TAG_pointer_type || dwarf_tag(type) == DW_TAG_reference_type)
+		return 8;
+	word(type, DW_AT_byte_size, &size);
+	return size;
+}
+
+/* First child of @die with @tag (and @name when not NULL). */
+static bool child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *out)
+{
+	if (dwarf_child(die, out) != 0)
+		return false;
+	do {
+		if (dwarf_tag(out) == tag && (!name || strcmp(die_name(out), name) == 0))
+			return true;
+	} while (dwarf_siblingof(out, out) == 0);
+	return false;
+}
+
+static bool next_sibling(Dwarf_Die *die, int tag)
+{
+	while (dwarf_siblingof(die, die) == 0)
+		if (dwarf_tag(die) == tag)
+			return true;
+	return false;
+}
+
+char *type_name(Dwarf_Die *type)
+{
+	_free_ Dwarf_Die *scopes = NULL;
+	_strbuf_ struct strbuf out = {};
+	int n = dwarf_getscopes_die(type, &scopes);
+
+	for (int i = n - 1; i > 0; i--) {
+		int tag = dwarf_tag(&scopes[i]);
+
+		if (tag == DW_TAG_namespace || tag == DW_TAG_structure_type)
+			strbuf_printf(&out, "%s::", die_name(&scopes[i]));
+	}
+	strbuf_puts(&out, die_name(type));
+	return strbuf_take(&out);
+}
+
+/* --- futures --------------------------------------------------------------- */
+
+/* The discriminant's member of an enum-like type. */
+static bool discriminant(Dwarf_Die *type, Dwarf_Die *part, Dwarf_Die *member)
+{
+	Dwarf_Attribute at;
+
+	return child(type, DW_TAG_variant_part, NULL, part) && dwarf_attr(part, DW_AT_discr, &at) &&
+	       dwarf_formref_die(&at, member);
+}
+
+/* From the parameter's type through Pin, & and generated wrappers to the state machine. */
+static bool find_state_machine(Dwarf_Die *type, Dwarf_Die *out)
+{
+	Dwarf_Die cur = *type, member, part, discr;
+
+	for (unsigned depth = 0; depth < WRAPPER_DEPTH_MAX; depth++) {
+		if (discriminant(&cur, &part, &discr) && strcmp(die_name(&discr), "__state") == 0) {
+			*out = cur;
+			return true;
+		}
+		if (dwarf_tag(&cur) == DW_TAG_pointer_type) {
+			if (!type_of(&cur, &cur))
+				return false;
+		} else if (child(&cur, DW_TAG_member, NULL, &member)) {
+			if (!type_of(&member, &cur))
+				return false;
+		} else {
+			return false;
+		}
+	}
+	return false;
+}
+
+bool type_future_of(Dwarf_Die *subprogram, struct type_future *out)
+{
+	Dwarf_Die param, type, part, discr, variant;
+	struct type_future fut = {};
+	uint64_t value;
+
+	if (!child(subprogram, DW_TAG_formal_parameter, NULL, &param) || !type_of(&param, &type) ||
+	    !find_state_machine(&type, &fut.type) || !discriminant(&fut.type, &part, &discr) ||
+	    !word(&discr, DW_AT_data_member_location, &value))
+		return false;
+	fut.state = (int64_t)value;
+	fut.size = type_size(&fut.type);
+	if (child(&part, DW_TAG_variant, NULL, &variant)) {
+		do {
+			if (word(&variant, DW_AT_discr_value, &value) && value < 255 &&
+			    value + 1 > fut.states)
+				fut.states = (unsigned)value + 1;
+		} while (next_sibling(&variant, DW_TAG_variant));
+	}
+	if (fut.states < 3)
+		return false;
+	fut.name = type_name(&fut.type);
+	*out = fut;
+	return true;
+}
+
+void type_future_free(struct type_future *future)
+{
+	free(future->name);
+	*future = (struct type_future){};
+}
+
+/* The struct of the variant with this discriminant value. */
+static bool variant_struct(Dwarf_Die *type, uint64_t discr_value, Dwarf_Die *out)
+{
+	Dwarf_Die part, discr, variant, member;
+	uint64_t value;
+
+	if (!discriminant(type, &part, &discr) || !child(&part, DW_TAG_variant, NULL, &variant))
+		return false;
+	do {
+		if (word(&variant, DW_AT_discr_value, &value) && value == discr_value)
+			return child(&variant, DW_TAG_member, NULL, &member) &&
+			       type_of(&member, out);
+	} while (next_sibling(&variant, DW_TAG_variant));
+	return false;
+}
+
+/* --- fields ------------------------------------------------------------------ */
+
+static bool deref(struct type_place *place)
+{
+	struct abi_recipe *r = &place->recipe;
+
+	if (r->n_steps == ABI_STEPS_MAX || !type_of(&place->type, &place->type))
+		return false;
+	r->add[r->n_steps++] = r->tail;
+	r->tail = 0;
+	return true;
+}
+
+static bool enter_member(struct type_place *place, Dwarf_Die *member)
+{
+	uint64_t off = 0;
+
+	word(member, DW_AT_data_member_location, &off);
+	if (!type_of(member, &place->type))
+		return false;
+	place->recipe.tail += (int32_t)off;
+	return true;
+}
+
+/* Looks for a field here or behind pointers and wrappers (Box, Arc, Pin, newtypes). */
+static bool find_field(struct type_place *place, const char *name, unsigned depth)
+{
+	struct type_place inner = *place;
+	Dwarf_Die member;
+
+	if (dwarf_tag(&inner.type) == DW_TAG_pointer_type) {
+		if (depth < WRAPPER_DEPTH_MAX && deref(&inner) &&
+		    find_field(&inner, name, depth + 1)) {
+			*place = inner;
+			return true;
+		}
+		inner = *place; /* Box<dyn T> and slices are structs, but try fields all the same */
+	}
+	if (child(&inner.type, DW_TAG_member, name, &member) && enter_member(&inner, &member)) {
+		*place = inner;
+		return true;
+	}
+	if (depth == WRAPPER_DEPTH_MAX || !child(&place->type, DW_TAG_member, NULL, &member))
+		return false;
+	do {
+		static const char *const wrappers[] = { "__0", "pointer", "__pointer",
+							"ptr", "data",    "value" };
+
+		for (size_t i = 0; i < ARRAY_SIZE(wrappers); i++) {
+			inner = *place;
+			if (strcmp(die_name(&member), wrappers[i]) == 0 &&
+			    enter_member(&inner, &member) && find_field(&inner, name, depth + 1)) {
+				*place = inner;
+				return true;
+			}
+		}
+	} while (next_sibling(&member, DW_TAG_member));
+	return false;
+}
+
+static void list_fields(Dwarf_Die *type, struct strbuf *out)
+{
+	Dwarf_Die member;
+	unsigned n = 0;
+
+	if (!child(type, DW_TAG_member, NULL, &member))
+		return;
+	strbuf_puts(out, "; it has ");
+	do {
+		strbuf_printf(out, "%s%s", n++ ? ", " : "", die_name(&member));
+	} while (n < 12 && next_sibling(&member, DW_TAG_member));
+}
+
+bool type_follow(struct type_place *place, const char *path, struct strbuf *why)
+{
+	_free_ char *copy = mem_strdup(path);
+	char *save = NULL;
+
+	for (char *seg = strtok_r(copy, ".", &save); seg; seg = strtok_r(NULL, ".", &save)) {
+		if (find_field(place, seg, 0))
+			continue;
+		strbuf_printf(why, "no field \"%s\" in %s", seg, die_name(&place->type));
+		list_fields(&place->type, why);
+		return false;
+	}
+	return true;
+}
+
+bool type_argument(const struct type_future *future, const char *path, struct type_place *out,
+		   struct strbuf *why)
+{
+	struct type_place place = {};
+	Dwarf_Die machine = future->type;
+
+	if (!variant_struct(&machine, 0, &place.type)) {
+		strbuf_puts(why, "the debug information does not describe the captured arguments; "
+				 "build with debug = 2");
+		return false;
+	}
+	place.recipe.tail = -(int32_t)future->state;
+	if (!type_follow(&place, path, why))
+		return false;
+	*out = place;
+	return true;
+}
+
+void type_enter_ready(struct type_place *place)
+{
+	Dwarf_Die part, variant, member, inner;
+	struct type_place ready = *place;
+
+	if (strncmp(die_name(&place->type), "Poll<", 5) != 0 ||
+	    !child(&place->type, DW_TAG_variant_part, NULL, &part) ||
+	    !child(&part, DW_TAG_variant, NULL, &variant))
+		return;
+	do {
+		if (child(&variant, DW_TAG_member, "Ready", &member) &&
+		    enter_member(&ready, &member) &&
+		    child(&ready.type, DW_TAG_member, "__0", &inner) &&
+		    enter_member(&ready, &inner)) {
+			*place = ready;
+			return;
+		}
+	} while (next_sibling(&variant, DW_TAG_variant));
+}

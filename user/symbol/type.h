@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rust types as DWARF describes them: the state machine of an async function,
+ * the way from a value to one of its fields, and how enum variants are told
+ * apart in memory (tags and niches, which differ per type and compiler).
+ */
+#ifndef SYMBOL_TYPE_H
+#define SYMBOL_TYPE_H
+
+#include <elfutils/libdw.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+#include "profile/profile.h"
+#include "symbol/plan.h"
+
+/* The state machine behind an async function. */
+struct type_future {
+	char *name; /* qualified, as drop glue is named after it */
+	uint64_t size;
+	int64_t state;   /* offset of the state byte */
+	unsigned states; /* number of states: the highest discriminant + 1 */
+	Dwarf_Die type;
+};
+
+/* A place in memory reached from some pointer, and the type of what is there. */
+struct type_place {
+	struct abi_recipe recipe; /* reg not yet set; tail is the offset in the last block */
+	Dwarf_Die type;
+};
+
+/* The future that the body of an async function (its abstract or concrete
+ * subprogram) runs. False when the DIE has no such parameter (debug=1). */
+bool type_future_of(Dwarf_Die *subprogram, struct type_future *out);
+void type_future_free(struct type_future *future);
+
+/* Qualified name of a type, as rustc writes it in generic arguments. */
+char *type_name(Dwarf_Die *type);
+
+/* Where the argument path ("vote.approve") of the future is while it is
+ * unresumed, relative to the state byte's address. False with the reason in @why. */
+bool type_argument(const struct type_future *future, const char *path, struct type_place *out,
+		   struct strbuf *why);
+
+/* Follows fields from a place. */
+bool type_follow(struct type_place *place, const char *path, struct strbuf *why);
+
+/* Steps from Poll<T> to its T, when the place's type is one; else leaves it. */
+void type_enter_ready(struct type_place *place);
+
+/* Builds the tests that tell the choices of @value apart at @place. */
+bool type_tests(const struct type_place *place, const struct profile_value *value,
+		struct plan_value *out, struct strbuf *why);
+
+/* Byte size of a type, 0 when unknown. */
+uint64_t type_size(Dwarf_Die *type);
+
+#endif
