@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the landing page and /probes show: plain values, filled anew for each
+ * answer. No text in here is owned, except what page_text() keeps; all of it must
+ * live until the answer is written (which is before serve_run() returns).
+ *
+ *	struct page_function *fn = VEC_ADD(&page->functions);
+ *	fn->name = "vote::process_vote";
+ *	VEC_ADD(&fn->instances)->where = page_text(page, "poll function in %s", binary);
+ */
+#ifndef SERVE_PAGE_H
+#define SERVE_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "symbol/plan.h"
+
+struct page_node {
+	const char *id;
+	pid_t pid;
+	const char *exe;
+	double since; /* Unix time at which watching began, 0 when unknown */
+	uint64_t in_flight;
+	const char *note; /* what is wrong with it, or NULL */
+};
+
+struct page_instance {
+	const char *binary; /* when there are several, else NULL */
+	const char *where, *how;
+	enum plan_state state;
+	const char *reason; /* NULL when READY */
+};
+
+struct page_function {
+	const char *name;
+	bool required;
+	uint64_t started, returned, panicked, cancelled, in_flight, lost;
+	double rate;     /* calls per second lately, NAN when unknown */
+	double p50, p99; /* seconds, NAN when unknown, INFINITY above the last bound */
+	VEC(struct page_instance) instances;
+};
+
+struct page_metric {
+	const char *name, *type, *help;
+	size_t n_series;
+	const char *note; /* what it does not count, or NULL when it is complete */
+};
+
+struct page {
+	const char *agent, *version;
+	const char *profile; /* its origin: a path or "built-in NAME" */
+	const char *host;    /* where the agent runs, or NULL */
+	double now, since;   /* Unix time: of these numbers, of the agent's start */
+	VEC(struct page_node) nodes;
+	VEC(struct page_function) functions;
+	VEC(struct page_metric) metrics;
+	VEC(char *) texts; /* kept by page_text() */
+
+	/* Filled in by the server. */
+	const char *telemetry_path;
+	bool healthy;
+	const char *why; /* what is wrong when not healthy */
+};
+
+/* A text that lives as long as @page. */
+const char *page_text(struct page *page, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void page_free(struct page *page);
+
+#define _page_ __attribute__((cleanup(page_free)))
+
+/* READY when all instances are, ABSENT when there is none to be had, REFUSED when
+ * none is probed, else PARTIAL. */
+enum plan_state page_function_state(const struct page_function *fn);
+
+/* One sentence for each thing that a person should look at. */
+struct page_concern {
+	char *subject; /* owned */
+	char *text;    /* owned */
+	bool grave;    /* something that was asked for is not measured at all */
+};
+struct page_concerns {
+	struct page_concern *at;
+	size_t n, cap;
+};
+void page_concerns(const struct page *page, struct page_concerns *out);
+void page_concerns_free(struct page_concerns *concerns);
+
+#endif
