@@ -48,14 +48,15 @@ static struct flow_value value(uint32_t kind, int64_t off)
 
 /* --- jump tables ------------------------------------------------------- */
 
-/* Reads 32-bit table-relative entries while they lead to instructions of this function. */
-static void read_table(struct flow *fl, uint64_t addr)
+/* Reads 32-bit table-relative entries while they lead to instructions of this
+ * function. Tables of one function lie side by side: @end is where the next begins. */
+static void read_table(struct flow *fl, uint64_t addr, uint64_t end)
 {
 	struct table t = { .addr = addr };
 
 	if (image_executable(fl->code->image, addr))
 		return;
-	while (t.n < TABLE_ENTRIES_MAX) {
+	while (t.n < TABLE_ENTRIES_MAX && addr + t.n * 4 < end) {
 		const uint8_t *p = image_bytes(fl->code->image, addr + t.n * 4, 4);
 		int32_t rel;
 		size_t target;
@@ -85,15 +86,29 @@ static const struct table *table_at(const struct flow *fl, uint64_t addr)
 	return NULL;
 }
 
+static int address_order(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 static void find_tables(struct flow *fl)
 {
+	_free_ uint64_t *starts = mem_array(fl->code->n + 1, sizeof(*starts));
+	size_t n = 0;
+
 	for (size_t i = 0; i < fl->code->n; i++) {
 		const struct insn *in = &fl->code->at[i];
 
-		if (in->op == OP_LEA && in->mem.base == REG_NONE && in->mem.index == REG_NONE &&
-		    !table_at(fl, (uint64_t)in->mem.disp))
-			read_table(fl, (uint64_t)in->mem.disp);
+		if (in->op == OP_LEA && in->mem.base == REG_NONE && in->mem.index == REG_NONE)
+			starts[n++] = (uint64_t)in->mem.disp;
 	}
+	qsort(starts, n, sizeof(*starts), address_order);
+	starts[n] = UINT64_MAX;
+	for (size_t i = 0; i < n; i++)
+		if (starts[i] != starts[i + 1])
+			read_table(fl, starts[i], starts[i + 1]);
 }
 
 /* --- blocks -------------------------------------------------------------- */
@@ -364,13 +379,18 @@ static bool join(struct flow_state *into, const struct flow_state *from)
 	return changed;
 }
 
-static void flow_into(struct flow *fl, size_t from, size_t to, const struct flow_state *st)
+static void queue_state(struct flow *fl, size_t to, const struct flow_state *st)
 {
-	add_edge(&fl->blocks[from], to);
 	if (join(&fl->in[to], st) && !fl->blocks[to].queued) {
 		fl->blocks[to].queued = true;
 		fl->queue[fl->n_queue++] = to;
 	}
+}
+
+static void flow_into(struct flow *fl, size_t from, size_t to, const struct flow_state *st)
+{
+	add_edge(&fl->blocks[from], to);
+	queue_state(fl, to, st);
 }
 
 static const struct unwind_pad *pad_of(const struct flow *fl, uint64_t addr)
@@ -389,7 +409,7 @@ static const struct unwind_pad *pad_of(const struct flow *fl, uint64_t addr)
 }
 
 /* A call that unwinds: the landing pad sees the callee-saved registers and the stack. */
-static void unwind_into(struct flow *fl, size_t b, size_t i, const struct flow_state *st)
+static void unwind_into(struct flow *fl, size_t i, const struct flow_state *st)
 {
 	const struct unwind_pad *pad = pad_of(fl, fl->code->at[i].addr);
 	struct flow_state landing;
@@ -399,7 +419,7 @@ static void unwind_into(struct flow *fl, size_t b, size_t i, const struct flow_s
 		return;
 	landing = *st;
 	clobber(&landing, CALLER_SAVED);
-	flow_into(fl, b, fl->block_of[at], &landing);
+	queue_state(fl, fl->block_of[at], &landing);
 }
 
 static void leave_block(struct flow *fl, size_t b, const struct flow_state *st)
@@ -425,11 +445,11 @@ static void run_block(struct flow *fl, size_t b)
 
 	for (size_t i = fl->blocks[b].first; i < fl->blocks[b].last; i++) {
 		if (fl->code->at[i].op == OP_CALL)
-			unwind_into(fl, b, i, &st);
+			unwind_into(fl, i, &st);
 		transfer(fl, &st, i);
 	}
 	if (fl->code->at[fl->blocks[b].last].op == OP_CALL)
-		unwind_into(fl, b, fl->blocks[b].last, &st);
+		unwind_into(fl, fl->blocks[b].last, &st);
 	if (!code_ends_block(&fl->code->at[fl->blocks[b].last]))
 		transfer(fl, &st, fl->blocks[b].last);
 	leave_block(fl, b, &st);
@@ -508,26 +528,16 @@ bool flow_at(const struct flow *fl, size_t i, struct flow_state *out)
 size_t flow_next(const struct flow *fl, size_t i, size_t *next, size_t max)
 {
 	const struct block *b = &fl->blocks[fl->block_of[i]];
-	const struct unwind_pad *pad;
+	const struct unwind_pad *pad =
+		fl->code->at[i].op == OP_CALL ? pad_of(fl, fl->code->at[i].addr) : NULL;
 	size_t n = 0, at;
 
-	if (i < b->last) {
-		if (n < max)
-			next[n] = i + 1;
-		n++;
-		pad = fl->code->at[i].op == OP_CALL ? pad_of(fl, fl->code->at[i].addr) : NULL;
-		if (pad && (at = code_find(fl->code, pad->pad)) != CODE_NONE) {
-			if (n < max)
-				next[n] = at;
-			n++;
-		}
-		return n;
-	}
-	for (size_t k = 0; k < b->n_next; k++) {
-		if (n < max)
-			next[n] = fl->blocks[b->next[k]].first;
-		n++;
-	}
+	if (pad && (at = code_find(fl->code, pad->pad)) != CODE_NONE && n < max)
+		next[n++] = at;
+	if (i < b->last && n < max)
+		next[n++] = i + 1;
+	for (size_t k = 0; i == b->last && k < b->n_next && n < max; k++)
+		next[n++] = fl->blocks[b->next[k]].first;
 	return n;
 }
 
@@ -545,7 +555,7 @@ void flow_reach(const struct flow *fl, const uint8_t *barrier, uint8_t *reached)
 		if (barrier[i])
 			continue;
 		n = flow_next(fl, i, next, ARRAY_SIZE(next));
-		for (size_t k = 0; k < n && k < ARRAY_SIZE(next); k++) {
+		for (size_t k = 0; k < n; k++) {
 			if (reached[next[k]])
 				continue;
 			reached[next[k]] = 1;

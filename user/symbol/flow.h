@@ -63,7 +63,7 @@ bool flow_at(const struct flow *flow, size_t i, struct flow_state *out);
 /* The value of a memory operand's address (without loading it). */
 struct flow_value flow_address(const struct flow_state *st, const struct code_mem *mem);
 
-/* Up to @max instructions that can follow @i; returns how many there are. */
+/* Up to @max instructions that can follow @i, by unwinding too; returns how many it put in @next. */
 size_t flow_next(const struct flow *flow, size_t i, size_t *next, size_t max);
 
 /* Marks in @reached (code->n bytes) what can be reached from the entry without

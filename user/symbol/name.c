@@ -30,29 +30,27 @@ char *name_needle(const char *path)
 }
 
 /* Copies a path without its generic arguments: "a::b<T>::c" and "a::b::<T>::c"
- * give "a::b::c"; a leading "<T as Trait>" stays, since it is a segment itself. */
+ * give "a::b::c". A leading "<A as B>::f" or "<A>::f" is the method f of A. */
 static char *strip_generics(const char *text)
 {
 	_strbuf_ struct strbuf out = {};
 	size_t depth = 0;
+	bool self = *text == '<', skip = false;
 
-	for (const char *p = text; *p; p++) {
+	for (const char *p = self ? text + 1 : text; *p; p++) {
 		bool arrow = p > text && p[-1] == '-' && *p == '>';
-		bool leading =
-			*p == '<' && (p == text || (p - text >= 2 && p[-1] == ':' && out.len < 2));
 
-		if (*p == '<' && !depth && leading) {
-			/* <A as B>::f and <A>::f: keep what stands inside */
-			continue;
-		}
-		if (*p == '<')
+		if (self && !depth && strncmp(p, " as ", 4) == 0)
+			skip = true;
+		if (*p == '<') {
 			depth++;
-		else if (*p == '>' && !arrow && depth)
+		} else if (*p == '>' && !arrow && depth) {
 			depth--;
-		else if (*p == '>' && !arrow)
-			continue;
-		else if (!depth)
+		} else if (*p == '>' && !arrow) {
+			self = skip = false;
+		} else if (!depth && !skip) {
 			strbuf_putc(&out, *p);
+		}
 	}
 	return strbuf_take(&out);
 }
