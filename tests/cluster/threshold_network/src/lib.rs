@@ -1,0 +1,3 @@
+//! Messages between nodes: QUIC with mutual TLS.
+
+pub mod quic_engine;

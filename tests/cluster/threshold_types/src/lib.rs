@@ -235,7 +235,7 @@ pub enum Error {
     Unsupported(String),
 }
 
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {

@@ -1,0 +1,136 @@
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use protocols::frost::keygen::{FrostKey, run_frost_keygen};
+use serde::Serialize;
+use threshold_network::quic_engine::QuicEngine;
+use threshold_types::{Error, NodeId, ProtocolType, Result};
+use uuid::Uuid;
+
+use crate::message_router::MessageRouter;
+use crate::wire::{DkgInvitation, Message};
+
+const DKG_TIMEOUT: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Debug, Serialize)]
+pub struct DkgResult {
+    pub session_id: Uuid,
+    pub protocol: ProtocolType,
+    pub public_key: Vec<u8>,
+    pub threshold: u32,
+    pub participants: Vec<NodeId>,
+}
+
+/// The key shares of this node. A peer may still sign with the key before last, so all are kept.
+#[derive(Default)]
+pub struct KeyStore(RwLock<(HashMap<Uuid, Arc<FrostKey>>, Option<Uuid>)>);
+
+impl KeyStore {
+    pub fn add(&self, key: FrostKey) {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        keys.1 = Some(key.id);
+        keys.0.insert(key.id, Arc::new(key));
+    }
+
+    pub fn get(&self, id: Uuid) -> Option<Arc<FrostKey>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).0.get(&id).cloned()
+    }
+
+    pub fn newest(&self) -> Option<Arc<FrostKey>> {
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        keys.0.get(&keys.1?).cloned()
+    }
+}
+
+pub struct DkgService {
+    nodes: BTreeSet<NodeId>,
+    engine: Arc<QuicEngine>,
+    router: Arc<MessageRouter>,
+    keys: Arc<KeyStore>,
+    invitations: Mutex<HashMap<Uuid, DkgInvitation>>,
+}
+
+impl DkgService {
+    pub fn new(
+        nodes: BTreeSet<NodeId>,
+        engine: Arc<QuicEngine>,
+        router: Arc<MessageRouter>,
+        keys: Arc<KeyStore>,
+    ) -> Self {
+        DkgService { nodes, engine, router, keys, invitations: Mutex::default() }
+    }
+
+    /// The coordinator: invites everybody and takes part itself.
+    pub async fn initiate_dkg(&self, protocol: ProtocolType, threshold: u32, total_nodes: u32) -> Result<DkgResult> {
+        let call = books::begin("initiate_dkg");
+        if total_nodes as usize != self.nodes.len() || threshold < 2 || threshold > total_nodes {
+            let why = format!("{threshold} of {total_nodes} in a cluster of {}", self.nodes.len());
+            return call.close(Err(Error::ConfigError(why)));
+        }
+        let session_id = Uuid::new_v4();
+        let invitation = DkgInvitation { session_id, protocol, threshold, total_nodes };
+        let message = books::attempt!(call, Message::DkgInvitation(invitation.clone()).encode());
+        let reached = books::attempt!(call, self.engine.broadcast(&message).await);
+        if reached + 1 < self.nodes.len() {
+            return call.close(Err(Error::DkgError(format!("only {reached} peers can be reached"))));
+        }
+        call.close(match protocol {
+            ProtocolType::FROST => self.run_frost_dkg(&invitation).await,
+            ProtocolType::CGGMP24 => self.run_cggmp24_dkg(&invitation).await,
+        })
+    }
+
+    /// A participant: `invited` has told us what session this is.
+    pub async fn join_dkg_ceremony(&self, session_id: Uuid) -> Result<DkgResult> {
+        let call = books::begin("join_dkg_ceremony");
+        let invitation = self.invitations.lock().unwrap_or_else(PoisonError::into_inner).remove(&session_id);
+        let Some(invitation) = invitation else {
+            return call.close(Err(Error::NotFound(format!("no invitation to {session_id}"))));
+        };
+        call.close(match invitation.protocol {
+            ProtocolType::FROST => self.run_frost_dkg(&invitation).await,
+            ProtocolType::CGGMP24 => self.run_cggmp24_dkg(&invitation).await,
+        })
+    }
+
+    pub fn invited(&self, invitation: DkgInvitation) {
+        self.invitations.lock().unwrap_or_else(PoisonError::into_inner).insert(invitation.session_id, invitation);
+    }
+
+    /// The DKG's duration is observed here and not in the two callers: every party runs this function, the
+    /// protocol is a constant of it, and join_dkg_ceremony is only told a session id.
+    pub async fn run_frost_dkg(&self, invitation: &DkgInvitation) -> Result<DkgResult> {
+        let call = books::begin("run_frost_dkg").times(
+            "mpc_dkg_duration_seconds",
+            &[("protocol", "frost")],
+            books::DKG_SECONDS,
+        );
+        let session = self.router.register_session(invitation.session_id, self.nodes.clone()).await;
+        let session = books::attempt!(call, session);
+        let keygen = run_frost_keygen(session, invitation.threshold as u16);
+        let Ok(key) = tokio::time::timeout(DKG_TIMEOUT, keygen).await else {
+            return call.close(Err(Error::Timeout(format!("DKG {}", invitation.session_id))));
+        };
+        let key = books::attempt!(call, key);
+        let public_key = key.public.verifying_key().serialize().map_err(|e| Error::DkgError(e.to_string()));
+        let public_key = books::attempt!(call, public_key);
+        self.keys.add(key);
+        call.close(Ok(DkgResult {
+            session_id: invitation.session_id,
+            protocol: invitation.protocol,
+            public_key,
+            threshold: invitation.threshold,
+            participants: self.nodes.iter().copied().collect(),
+        }))
+    }
+
+    pub async fn run_cggmp24_dkg(&self, invitation: &DkgInvitation) -> Result<DkgResult> {
+        let call = books::begin("run_cggmp24_dkg").times(
+            "mpc_dkg_duration_seconds",
+            &[("protocol", "cggmp24")],
+            books::DKG_SECONDS,
+        );
+        call.close(Err(Error::Unsupported(format!("CGGMP24 DKG {}", invitation.session_id))))
+    }
+}
