@@ -125,9 +125,9 @@ static void test_no_such_address(void **state)
 	assert_int_equal(listen_on("192.0.2.1", 9470, &err), -EADDRNOTAVAIL);
 	assert_string_equal(err.text, "cannot listen on 192.0.2.1:9470: this host has no such "
 				      "address");
-	/* "invalid" is a name that never exists. */
-	assert_true(listen_on("no-such-host.invalid", 9470, &err) < 0);
-	assert_non_null(strstr(err.text, "cannot listen on host \"no-such-host.invalid\""));
+	/* No name can have an empty part, so this asks no name server. */
+	assert_true(listen_on("no..host", 9470, &err) < 0);
+	assert_non_null(strstr(err.text, "cannot listen on host \"no..host\""));
 }
 
 /* Root steps down for this one: the effective user is what the kernel asks for. */
