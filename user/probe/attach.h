@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The probes of one executable file: set when it is first seen running, taken
+ * off when nobody runs it. All processes of the file share them; the programs
+ * tell processes apart.
+ */
+#ifndef PROBE_ATTACH_H
+#define PROBE_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "probe/compile.h"
+#include "probe/kernel.h"
+#include "probe/maps.h"
+#include "symbol/plan.h"
+
+struct attachment;
+
+/* Why an instance is not probed although its plan is good. */
+struct attach_refusal {
+	unsigned instance; /* row of the plan */
+	size_t site;       /* in plan.sites: the guilty one */
+	char *reason;
+};
+
+/*
+ * Compares every site's bytes with the open file @fd and refuses the whole file
+ * (-ESTALE) on any difference. Then sets all probes, ends before starts, so that
+ * a call that is counted is also seen to end. A site that the kernel refuses is
+ * searched for and its instance left out; see attach_refusals(). Fails where the
+ * kernel refuses everything. @fd may be closed afterwards. @maps must outlive it.
+ */
+int attach_open(struct maps *maps, const struct kernel *kernel, int fd, const struct plan *plan,
+		const struct compiled *compiled, struct attachment **out, struct err *err);
+void attach_close(struct attachment *attachment);
+void attach_closep(struct attachment **attachment);
+
+/* How many sites are probed, and of how many. */
+size_t attach_sites(const struct attachment *attachment, size_t *wanted);
+const struct attach_refusal *attach_refusals(const struct attachment *attachment, size_t *n);
+
+/* Pure: does the file hold what the plan says? 0, -ESTALE or a reading error. */
+int attach_compare(int fd, const struct plan *plan, const struct compiled *compiled,
+		   struct err *err);
+
+/* Pure: NULL, or why this instruction must not be probed on this kernel. */
+const char *attach_unsafe(const struct kernel *kernel, const struct plan_site *site);
+
+#endif

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Names to indexes, with every bound checked. */
+#include "probe/compile.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct work {
+	const struct layout *layout;
+	const struct plan *plan;
+	VEC(struct abi_site) sites;
+	VEC(size_t) from;
+	VEC(struct abi_value) values;
+	VEC(struct compile_refusal) refusals;
+};
+
+static void refuse(struct work *work, size_t site, bool whole, char *reason)
+{
+	*VEC_ADD(&work->refusals) = (struct compile_refusal){
+		.instance = work->plan->sites[site].instance,
+		.site = site,
+		.whole = whole,
+		.reason = reason,
+	};
+}
+
+/* ---- recipes ---------------------------------------------------------------------- */
+
+static bool real_register(unsigned reg)
+{
+	return reg <= ABI_REG_RDI || reg == ABI_REG_RSP;
+}
+
+/* NULL, or why the recipe cannot be followed. */
+static const char *recipe_fault(const struct abi_recipe *r, bool pseudo)
+{
+	if (!real_register(r->reg) &&
+	    !(pseudo && (r->reg == ABI_REG_KEY || r->reg == ABI_REG_SAVED)))
+		return "names no register";
+	if (r->n_steps > ABI_STEPS_MAX)
+		return "has too many steps";
+	if (r->width != 0 && r->width != 1 && r->width != 2 && r->width != 4 && r->width != 8)
+		return "has a width that is not 1, 2, 4 or 8 bytes";
+	if (r->in_register > 1 || (r->in_register && (r->width == 0 || r->n_steps || r->tail)))
+		return "says register and memory at once";
+	return NULL;
+}
+
+static const char *address_fault(const struct abi_recipe *r)
+{
+	const char *fault = recipe_fault(r, false);
+
+	return fault ? fault : r->width || r->in_register ? "yields no address" : NULL;
+}
+
+/* ---- values ----------------------------------------------------------------------- */
+
+/* What follows from one choice, as the kernel wants it; -1 when it is no good. */
+static int target_of(const struct work *work, size_t func, const struct plan_value *value,
+		     const struct plan_choice *choice, bool otherwise)
+{
+	unsigned label;
+
+	if (choice->label) {
+		label = layout_label(work->layout, func, value->slot, choice->label);
+		return label == ABI_UNKNOWN ? -1 : (int)label;
+	}
+	if (otherwise && choice->next == 0)
+		return ABI_UNKNOWN;
+	if (choice->next == 0 || choice->next >= value->n_tests)
+		return -1;
+	return ABI_GOTO | (int)choice->next;
+}
+
+static char *test_fault(const struct plan_value *value, const char *what)
+{
+	return mem_printf("%s: %s, so the label is unknown", value->text ? value->text : "a value",
+			  what);
+}
+
+static char *compile_test(const struct work *work, size_t func, const struct plan_value *value,
+			  const struct plan_test *test, struct abi_test *out)
+{
+	const char *fault = recipe_fault(&test->recipe, true);
+	int target;
+
+	if (fault) {
+		_free_ char *what = mem_printf("its way through memory %s", fault);
+
+		return test_fault(value, what);
+	}
+	if (test->n_choices > ABI_CHOICES_MAX)
+		return test_fault(value, "more than 16 raw values are told apart");
+	out->recipe = test->recipe;
+	out->n_choices = (uint8_t)test->n_choices;
+	for (size_t i = 0; i < test->n_choices; i++) {
+		target = target_of(work, func, value, &test->choices[i], false);
+		if (target < 0 && test->choices[i].label) {
+			_free_ char *what = mem_printf("the profile has no label \"%.64s\" there",
+						       test->choices[i].label);
+
+			return test_fault(value, what);
+		}
+		if (target < 0)
+			return test_fault(value, "a choice leads nowhere");
+		out->target[i] = (uint8_t)target;
+		out->raw[i] = test->choices[i].raw;
+		if (test->recipe.width && test->recipe.width < 8)
+			out->raw[i] &= (1ull << (8 * test->recipe.width)) - 1;
+	}
+	target = target_of(work, func, value, &test->otherwise, true);
+	if (target < 0)
+		return test_fault(value, "its default leads nowhere");
+	out->otherwise = (uint8_t)target;
+	return NULL;
+}
+
+/* NULL and *@out, or why the label stays unknown. */
+static char *compile_value(const struct work *work, size_t func, const struct plan_value *value,
+			   struct abi_value *out)
+{
+	const struct profile_func *pf = &work->layout->profile->funcs[func];
+
+	if (value->slot >= pf->n_values || pf->values[value->slot].kind == PROFILE_VALUE_OUTCOME)
+		return test_fault(value, "the profile does not ask for it");
+	if (value->n_tests == 0 || value->n_tests > ABI_TESTS_MAX)
+		return test_fault(value, "it has no or too many tests");
+	out->n_tests = (uint32_t)value->n_tests;
+	for (size_t t = 0; t < value->n_tests; t++) {
+		char *fault = compile_test(work, func, value, &value->tests[t], &out->tests[t]);
+
+		if (fault)
+			return fault;
+	}
+	return NULL;
+}
+
+/* Values of instances that read the same way share an entry. */
+static uint16_t place_value(struct work *work, const struct abi_value *value)
+{
+	for (size_t i = 0; i < work->values.n; i++)
+		if (!memcmp(&work->values.at[i], value, sizeof(*value)))
+			return (uint16_t)i;
+	*VEC_ADD(&work->values) = *value;
+	return (uint16_t)(work->values.n - 1);
+}
+
+/* ---- sites ------------------------------------------------------------------------ */
+
+/* NULL, or why this site, and so its whole instance, cannot be probed. */
+static char *site_fault(const struct plan_site *site)
+{
+	const char *fault;
+
+	if ((unsigned)site->kind > ABI_SITE_CANCEL)
+		return mem_strdup("a site has no known kind");
+	if (site->n_bytes == 0 || site->n_bytes > PLAN_BYTES_MAX)
+		return mem_printf("the site at offset 0x%llx does not say which bytes stand there",
+				  (unsigned long long)site->offset);
+	fault = address_fault(&site->key);
+	if (fault)
+		return mem_printf("the way to the call's identity %s", fault);
+	fault = site->saved.reg == ABI_REG_NONE ? NULL : address_fault(&site->saved);
+	if (fault)
+		return mem_printf("the way to the saved pointer %s", fault);
+	if (site->n_values > ABI_VALUES_MAX)
+		return mem_printf("a site reads %zu values, at most %d will do", site->n_values,
+				  ABI_VALUES_MAX);
+	return NULL;
+}
+
+static void compile_site(struct work *work, size_t from, size_t func)
+{
+	const struct plan_site *site = &work->plan->sites[from];
+	struct abi_site out = {
+		.kind = (uint8_t)site->kind,
+		.func = (uint8_t)func,
+		.key = site->key,
+		.saved = site->saved,
+	};
+	size_t n = 0;
+
+	memset(out.slot, ABI_NO_SLOT, sizeof(out.slot));
+	for (size_t v = 0; v < site->n_values; v++) {
+		_free_ struct abi_value *value = mem_alloc(sizeof(*value));
+		char *fault = compile_value(work, func, &site->values[v], value);
+
+		if (fault) {
+			refuse(work, from, false, fault);
+			continue;
+		}
+		out.slot[n] = (uint8_t)site->values[v].slot;
+		out.value[n++] = place_value(work, value);
+	}
+	*VEC_ADD(&work->sites) = out;
+	*VEC_ADD(&work->from) = from;
+}
+
+static size_t func_of(const struct work *work, const struct plan_site *site)
+{
+	const struct profile *profile = work->layout->profile;
+
+	for (size_t f = 0; site->func < work->plan->n_funcs && f < profile->n_funcs; f++)
+		if (!strcmp(profile->funcs[f].name, work->plan->funcs[site->func].name))
+			return f;
+	return SIZE_MAX;
+}
+
+/* Finds the instances with a bad site: half of a pair would count nonsense. */
+static void check_sites(struct work *work, bool *bad)
+{
+	for (size_t i = 0; i < work->plan->n_sites; i++) {
+		const struct plan_site *site = &work->plan->sites[i];
+		char *fault;
+
+		if (site->instance >= work->plan->n_rows || bad[site->instance] ||
+		    func_of(work, site) == SIZE_MAX)
+			continue;
+		fault = site_fault(site);
+		if (!fault)
+			continue;
+		bad[site->instance] = true;
+		refuse(work, i, true, fault);
+	}
+}
+
+int compile_plan(const struct layout *layout, const struct plan *plan, struct compiled **out,
+		 struct err *err)
+{
+	struct work work = { .layout = layout, .plan = plan };
+	_free_ bool *bad = mem_array(plan->n_rows, sizeof(*bad));
+	_cleanup_(compiled_freep) struct compiled *compiled = mem_alloc(sizeof(*compiled));
+
+	check_sites(&work, bad);
+	for (size_t i = 0; i < plan->n_sites; i++) {
+		size_t func = func_of(&work, &plan->sites[i]);
+
+		if (func != SIZE_MAX && plan->sites[i].instance < plan->n_rows &&
+		    !bad[plan->sites[i].instance])
+			compile_site(&work, i, func);
+	}
+	*compiled = (struct compiled){
+		.sites = work.sites.at,
+		.from = work.from.at,
+		.n_sites = work.sites.n,
+		.values = work.values.at,
+		.n_values = work.values.n,
+		.refusals = work.refusals.at,
+		.n_refusals = work.refusals.n,
+	};
+	if (compiled->n_sites > ABI_SITES_MAX || compiled->n_values > ABI_VALUE_TABLE_MAX)
+		return err_set(err, -E2BIG,
+			       "the plan has %zu sites and %zu values, at most %d and %d will do",
+			       compiled->n_sites, compiled->n_values, ABI_SITES_MAX,
+			       ABI_VALUE_TABLE_MAX);
+	*out = TAKE_PTR(compiled);
+	return 0;
+}
+
+void compiled_free(struct compiled *compiled)
+{
+	if (!compiled)
+		return;
+	for (size_t i = 0; i < compiled->n_refusals; i++)
+		free(compiled->refusals[i].reason);
+	free(compiled->refusals);
+	free(compiled->sites);
+	free(compiled->from);
+	free(compiled->values);
+	free(compiled);
+}
+
+void compiled_freep(struct compiled **compiled)
+{
+	compiled_free(*compiled);
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Hands out cells and strides, and finds the bounds tables that are shared. */
+#include "probe/layout.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static_assert(PROFILE_FUNCS_MAX == ABI_FUNCS_MAX, "a function's number is its table index");
+static_assert(PROFILE_FUNC_VALUES_MAX == ABI_VALUES_MAX, "a value's number is its slot");
+static_assert(PROFILE_LABELS_MAX == ABI_LABELS_MAX, "a binding holds all labels");
+static_assert(PROFILE_BOUNDS_MAX == ABI_BOUNDS_MAX, "a bounds entry holds all bounds");
+static_assert(PROFILE_END_RETURN == 1 << (ABI_SITE_RETURN - ABI_SITE_RETURN), "same mask");
+static_assert(PROFILE_END_PANIC == 1 << (ABI_SITE_PANIC - ABI_SITE_RETURN), "same mask");
+static_assert(PROFILE_END_CANCEL == 1 << (ABI_SITE_CANCEL - ABI_SITE_RETURN), "same mask");
+static_assert(sizeof(struct abi_site) == 64, "one cache line");
+static_assert(sizeof(struct abi_bucket) == 256, "four cache lines");
+static_assert(sizeof(struct abi_func) == 128, "two cache lines");
+static_assert(ABI_SELF_CELLS == 8, "one cache line of counters");
+
+uint64_t layout_bound_ns(double seconds)
+{
+	double ns = seconds * 1e9, whole = nearbyint(ns);
+
+	if (!(ns > 0))
+		return 0;
+	if (ns >= 9e18)
+		return UINT64_MAX - 1;
+	/* A decimal fraction is not exact in binary: 0.005 s means 5000000 ns. */
+	return (uint64_t)(fabs(ns - whole) <= 1e-9 * fmax(ns, 1) ? whole : floor(ns));
+}
+
+unsigned layout_label(const struct layout *layout, size_t func, size_t value, const char *label)
+{
+	const struct layout_value *v = &layout->values[func][value];
+
+	for (size_t i = 0; i < v->n; i++)
+		if (!strcmp(v->labels[i], label))
+			return (unsigned)i;
+	return ABI_UNKNOWN;
+}
+
+/* ---- functions ------------------------------------------------------------------ */
+
+static int collect_labels(struct layout *layout, size_t f, size_t v, struct err *err)
+{
+	const struct profile_value *value = &layout->profile->funcs[f].values[v];
+	struct layout_value *out = &layout->values[f][v];
+
+	out->labels = mem_array(value->n_choices, sizeof(*out->labels));
+	for (size_t i = 0; i < value->n_choices; i++)
+		if (layout_label(layout, f, v, value->choices[i].label) == ABI_UNKNOWN)
+			out->labels[out->n++] = value->choices[i].label;
+	if (out->n >= ABI_UNKNOWN)
+		return err_set(
+			err, -E2BIG,
+			"line %u: a label value of %s has %zu possible texts, at most %d will do",
+			value->line, layout->profile->funcs[f].name, out->n, ABI_UNKNOWN - 1);
+	return 0;
+}
+
+/* The outcome is not read from memory: the kind of the end fills its slot. */
+static void set_outcome(struct layout *layout, size_t f, size_t v)
+{
+	static const char *const names[] = { "returned", "panicked", "cancelled" };
+	const struct profile_value *value = &layout->profile->funcs[f].values[v];
+
+	for (size_t way = 0; way < ARRAY_SIZE(names); way++) {
+		struct abi_outcome *outcome = &layout->funcs[f].outcome[way];
+		unsigned index = ABI_UNKNOWN;
+
+		for (size_t i = 0; i < value->n_choices; i++)
+			if (!strcmp(value->choices[i].raw, names[way]))
+				index = layout_label(layout, f, v, value->choices[i].label);
+		outcome->mask |= 0xffu << (8 * v);
+		outcome->value |= index << (8 * v);
+	}
+}
+
+static int lay_out_func(struct layout *layout, size_t f, struct err *err)
+{
+	const struct profile_func *func = &layout->profile->funcs[f];
+
+	for (size_t v = 0; v < func->n_values; v++) {
+		int r = collect_labels(layout, f, v, err);
+
+		if (r)
+			return r;
+		if (func->values[v].kind == PROFILE_VALUE_OUTCOME)
+			set_outcome(layout, f, v);
+	}
+	return 0;
+}
+
+/* ---- metrics ---------------------------------------------------------------------- */
+
+/* The table entry with the metric's bounds, shared with metrics that have the same. */
+static int place_bounds(struct layout *layout, const struct profile_metric *metric, uint16_t *at,
+			struct err *err)
+{
+	struct abi_bounds b;
+
+	memset(&b, 0xff, sizeof(b));
+	for (size_t i = 0; i < metric->n_bounds; i++)
+		b.ns[i] = layout_bound_ns(metric->bounds[i]);
+	for (size_t i = 0; i < layout->n_bounds; i++) {
+		if (!memcmp(&layout->bounds[i], &b, sizeof(b))) {
+			*at = (uint16_t)i;
+			return 0;
+		}
+	}
+	if (layout->n_bounds == ABI_BOUNDS_TABLE_MAX)
+		return err_set(err, -E2BIG,
+			       "line %u: more than %d histograms with bounds of their own",
+			       metric->line, ABI_BOUNDS_TABLE_MAX);
+	layout->bounds[layout->n_bounds] = b;
+	*at = (uint16_t)layout->n_bounds++;
+	return 0;
+}
+
+/* Gives the region its captured labels, innermost first, and its cells. */
+static int place_region(struct layout *layout, struct layout_region *region, struct err *err)
+{
+	const struct profile_metric *metric = &layout->profile->metrics[region->metric];
+	const struct profile_source *source = &metric->sources[region->source];
+	uint64_t cells = region->cells_per_series;
+
+	for (size_t l = 0; l < metric->n_labels; l++) {
+		size_t value = source->labels[l].index;
+
+		if (source->labels[l].constant)
+			continue;
+		region->captured[region->n_captured].label = l;
+		region->captured[region->n_captured].value = value;
+		region->captured[region->n_captured].stride = (uint32_t)cells;
+		region->n_captured++;
+		cells *= layout->values[source->func][value].n + 1;
+		if (cells > ABI_NODE_CELLS_MAX)
+			break;
+	}
+	region->base = layout->cells;
+	if (cells > ABI_NODE_CELLS_MAX - layout->cells)
+		return err_set(
+			err, -E2BIG,
+			"line %u: with %s the profile needs more than %d counters for each node; "
+			"use fewer labels, label values or bounds",
+			metric->line, metric->name, ABI_NODE_CELLS_MAX);
+	layout->cells += (uint32_t)cells;
+	return 0;
+}
+
+static int bind(struct layout *layout, const struct layout_region *region, struct err *err)
+{
+	const struct profile_metric *metric = &layout->profile->metrics[region->metric];
+	const struct profile_source *source = &metric->sources[region->source];
+	struct abi_func *func = &layout->funcs[source->func];
+	struct abi_binding *binding;
+
+	if (func->n_bindings == ABI_BINDINGS_MAX)
+		return err_set(err, -E2BIG, "line %u: %s feeds more than %d metrics", metric->line,
+			       layout->profile->funcs[source->func].name, ABI_BINDINGS_MAX);
+	binding = &func->bindings[func->n_bindings++];
+	binding->kind = metric->type == PROFILE_HISTOGRAM ? ABI_HISTOGRAM : ABI_COUNTER;
+	binding->on = (uint8_t)source->on;
+	binding->base = (uint16_t)region->base;
+	binding->n_labels = (uint8_t)region->n_captured;
+	for (size_t i = 0; i < region->n_captured; i++) {
+		size_t value = region->captured[i].value;
+
+		binding->labels[i].slot = (uint8_t)value;
+		binding->labels[i].size = (uint8_t)layout->values[source->func][value].n;
+		binding->labels[i].stride = (uint16_t)region->captured[i].stride;
+	}
+	if (binding->kind == ABI_COUNTER)
+		return 0;
+	binding->n_bounds = (uint8_t)metric->n_bounds;
+	return place_bounds(layout, metric, &binding->bounds, err);
+}
+
+static int lay_out_metric(struct layout *layout, size_t m, struct err *err)
+{
+	const struct profile_metric *metric = &layout->profile->metrics[m];
+
+	for (size_t s = 0; s < metric->n_sources; s++) {
+		struct layout_region *region = &layout->regions[layout->n_regions++];
+		int r;
+
+		region->metric = m;
+		region->source = s;
+		region->cells_per_series =
+			metric->type == PROFILE_HISTOGRAM ? (uint32_t)metric->n_bounds + 2 : 1;
+		r = place_region(layout, region, err);
+		if (!r)
+			r = bind(layout, region, err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int layout_make(const struct profile *profile, struct layout **out, struct err *err)
+{
+	_cleanup_(layout_freep) struct layout *layout = mem_alloc(sizeof(*layout));
+	size_t n_sources = 0;
+	int r = 0;
+
+	layout->profile = profile;
+	layout->cells = (uint32_t)profile->n_funcs * ABI_SELF_CELLS;
+	layout->bounds = mem_array(ABI_BOUNDS_TABLE_MAX, sizeof(*layout->bounds));
+	for (size_t m = 0; m < profile->n_metrics; m++)
+		n_sources += profile->metrics[m].n_sources;
+	layout->regions = mem_array(n_sources, sizeof(*layout->regions));
+	for (size_t f = 0; f < profile->n_funcs && !r; f++)
+		r = lay_out_func(layout, f, err);
+	for (size_t m = 0; m < profile->n_metrics && !r; m++)
+		r = lay_out_metric(layout, m, err);
+	if (r)
+		return r;
+	/* Nodes and shards begin on a cache line of their own. */
+	layout->cells = (layout->cells + 7) & ~7u;
+	*out = TAKE_PTR(layout);
+	return 0;
+}
+
+void layout_free(struct layout *layout)
+{
+	if (!layout)
+		return;
+	for (size_t f = 0; f < ABI_FUNCS_MAX; f++)
+		for (size_t v = 0; v < ABI_VALUES_MAX; v++)
+			free(layout->values[f][v].labels);
+	free(layout->bounds);
+	free(layout->regions);
+	free(layout);
+}
+
+void layout_freep(struct layout **layout)
+{
+	layout_free(*layout);
+}

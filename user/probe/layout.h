@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where the kernel programs count what a profile asks for, and the way back
+ * from cells to series. Pure.
+ *
+ * A node has one block of cells: first ABI_SELF_CELLS of each function, then a
+ * region for each source of each metric (a source is one function feeding it).
+ * Within a region there is a series for every combination of the source's
+ * captured values, "unknown" included; labels that are constant for the source
+ * take no room. layout_series() adds the sources of a metric up.
+ */
+#ifndef PROBE_LAYOUT_H
+#define PROBE_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "bpf/abi.h"
+#include "profile/profile.h"
+
+/* The distinct labels of a captured value: its index is what the kernel stores. */
+struct layout_value {
+	const char **labels; /* text not owned: the profile's */
+	size_t n;
+};
+
+/* Where one source of a metric counts. */
+struct layout_region {
+	size_t metric, source;
+	uint32_t base;
+	uint32_t cells_per_series;
+	size_t n_captured; /* labels that are not constant */
+	struct {
+		size_t label;    /* of the metric */
+		size_t value;    /* of the function */
+		uint32_t stride; /* cells */
+	} captured[ABI_LABELS_MAX];
+};
+
+struct layout {
+	const struct profile *profile; /* not owned, must live as long */
+	uint32_t cells;                /* of one node */
+	struct abi_func funcs[ABI_FUNCS_MAX];
+	struct abi_bounds *bounds;
+	size_t n_bounds;
+	struct layout_value values[ABI_FUNCS_MAX][ABI_VALUES_MAX];
+	struct layout_region *regions;
+	size_t n_regions;
+};
+
+/* Fails with a sentence where the profile asks for more than the tables hold. */
+int layout_make(const struct profile *profile, struct layout **out, struct err *err);
+void layout_free(struct layout *layout);
+void layout_freep(struct layout **layout);
+
+/* Index of @label among the labels of the function's value, or ABI_UNKNOWN. */
+unsigned layout_label(const struct layout *layout, size_t func, size_t value, const char *label);
+
+/* Upper bound of a histogram as the kernel compares it: the largest whole
+ * number of nanoseconds that is not above it. */
+uint64_t layout_bound_ns(double seconds);
+
+/* One series of a metric on one node. */
+struct layout_series {
+	size_t label[PROFILE_LABELS_MAX]; /* index in the label's values; n_values: unknown */
+	uint64_t count;                   /* histogram: the sum of the buckets */
+	uint64_t sum_ns;
+	uint64_t buckets[PROFILE_BOUNDS_MAX + 1]; /* not cumulative */
+};
+
+/* Calls @fn for each series of metric @metric, computed from the cells of one
+ * node: all combinations of known labels that a source can produce, also while
+ * they are 0, and those with an unknown label that were counted. */
+typedef void layout_series_fn(const struct layout_series *series, void *arg);
+void layout_series(const struct layout *layout, const uint64_t *cells, size_t metric,
+		   layout_series_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loaded programs and their memory: the agent's end of the kernel border.
+ * Cells, nodes and calls in flight are shared memory, so a scrape needs no
+ * system call. One thread owns it.
+ */
+#ifndef PROBE_MAPS_H
+#define PROBE_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "bpf/abi.h"
+#include "probe/kernel.h"
+#include "probe/layout.h"
+
+struct bpf_program;
+struct maps;
+
+/* Loads the programs with room for @nodes nodes of @layout (at most
+ * ABI_NODES_MAX). The layout is copied from, not kept. */
+int maps_open(const struct layout *layout, const struct kernel *kernel, unsigned nodes,
+	      struct maps **out, struct err *err);
+void maps_close(struct maps *maps);
+void maps_closep(struct maps **maps);
+
+/* ---- nodes ------------------------------------------------------------------------ */
+
+/* Gives the process a block of cells, all 0; from now on its calls count. */
+int maps_add_node(struct maps *maps, pid_t tgid, unsigned *node, struct err *err);
+
+/* Stops counting for it. Its calls in flight are forgotten; their number for
+ * each function is added to @lost (may be NULL). Cells stay readable. */
+void maps_stop_node(struct maps *maps, unsigned node, uint64_t lost[ABI_FUNCS_MAX]);
+
+/* Counts on into the same cells for another process (the node was restarted). */
+int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, struct err *err);
+
+/* Stops and gives the block back. */
+void maps_drop_node(struct maps *maps, unsigned node);
+
+/* Adds the shards up into @cells (layout.cells of them). */
+void maps_read_node(const struct maps *maps, unsigned node, uint64_t *cells);
+
+/* Calls of one function on one node that have begun and not ended. */
+struct maps_flight {
+	uint32_t count;
+	uint64_t oldest_ns; /* age; 0 while there is none */
+};
+
+/* Looks through the table once for all nodes. */
+struct maps_flights {
+	struct maps_flight of[ABI_NODES_MAX][ABI_FUNCS_MAX];
+};
+void maps_read_flights(const struct maps *maps, struct maps_flights *out);
+
+/* ---- sites ------------------------------------------------------------------------ */
+
+/* A range of the site and value tables. */
+struct maps_range {
+	uint32_t site, n_sites;
+	uint32_t value, n_values;
+};
+
+/* Copies sites (whose value[] count from 0) and values into free places. */
+int maps_put_sites(struct maps *maps, const struct abi_site *sites, size_t n_sites,
+		   const struct abi_value *values, size_t n_values, struct maps_range *out,
+		   struct err *err);
+void maps_take_sites(struct maps *maps, struct maps_range *range);
+
+/* ---- programs --------------------------------------------------------------------- */
+
+/* For sites of kind START, or for those of the other kinds. */
+const struct bpf_program *maps_program(const struct maps *maps, bool start);
+bool maps_multi(const struct maps *maps); /* attach them by uprobe_multi links? */
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From a node's cells back to the series of a metric (see layout.h). */
+#include "probe/layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* A series as one source counted it, and its place in the order of series. */
+struct found {
+	size_t place;
+	bool wanted;
+	struct layout_series series;
+};
+
+struct finds {
+	const struct profile_metric *metric;
+	VEC(struct found) list;
+};
+
+/* The first label is the innermost. */
+static size_t place_of(const struct profile_metric *metric, const size_t *label)
+{
+	size_t at = 0, stride = 1;
+
+	for (size_t l = 0; l < metric->n_labels; l++) {
+		at += label[l] * stride;
+		stride *= metric->labels[l].n_values + 1;
+	}
+	return at;
+}
+
+/* Index in the metric's label of what the function calls its value's @index. */
+static size_t label_index(const struct profile_label *label, const struct layout_value *value,
+			  size_t index)
+{
+	for (size_t i = 0; index < value->n && i < label->n_values; i++)
+		if (!strcmp(label->values[i], value->labels[index]))
+			return i;
+	return label->n_values;
+}
+
+static void add_cells(struct layout_series *series, const struct profile_metric *metric,
+		      const uint64_t *cells)
+{
+	if (metric->type == PROFILE_COUNTER) {
+		series->count += cells[0];
+		return;
+	}
+	for (size_t i = 0; i <= metric->n_bounds; i++) {
+		series->buckets[i] += cells[i];
+		series->count += cells[i];
+	}
+	series->sum_ns += cells[metric->n_bounds + 1];
+}
+
+/* Adds one series of a region, told by the index of each captured value. */
+static void add_series(const struct layout *layout, const struct layout_region *region,
+		       const size_t *index, const uint64_t *cells, struct finds *finds)
+{
+	const struct profile_metric *metric = finds->metric;
+	const struct profile_source *source = &metric->sources[region->source];
+	struct found *found = VEC_ADD(&finds->list);
+	size_t *label = found->series.label;
+
+	found->wanted = true;
+	cells += region->base;
+	for (size_t l = 0; l < metric->n_labels; l++)
+		label[l] = source->labels[l].index;
+	for (size_t i = 0; i < region->n_captured; i++) {
+		size_t l = region->captured[i].label, value = region->captured[i].value;
+
+		label[l] = label_index(&metric->labels[l], &layout->values[source->func][value],
+				       index[i]);
+		if (label[l] == metric->labels[l].n_values)
+			found->wanted = false;
+		cells += index[i] * region->captured[i].stride;
+	}
+	found->place = place_of(metric, label);
+	add_cells(&found->series, metric, cells);
+}
+
+/* Counts the indexes of the captured values up; false after the last. */
+static bool next_index(const struct layout *layout, const struct layout_region *region, size_t func,
+		       size_t *index)
+{
+	for (size_t i = 0; i < region->n_captured; i++) {
+		if (index[i]++ < layout->values[func][region->captured[i].value].n)
+			return true;
+		index[i] = 0;
+	}
+	return false;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return (x->place > y->place) - (x->place < y->place);
+}
+
+/* Adds up what several sources found of one series, and hands it on. */
+static void merge(struct finds *finds, layout_series_fn *fn, void *arg)
+{
+	struct found *at = finds->list.at;
+
+	for (size_t i = 0, next; i < finds->list.n; i = next) {
+		for (next = i + 1; next < finds->list.n && at[next].place == at[i].place; next++) {
+			at[i].wanted |= at[next].wanted;
+			at[i].series.count += at[next].series.count;
+			at[i].series.sum_ns += at[next].series.sum_ns;
+			for (size_t b = 0; b <= finds->metric->n_bounds; b++)
+				at[i].series.buckets[b] += at[next].series.buckets[b];
+		}
+		if (at[i].wanted || at[i].series.count)
+			fn(&at[i].series, arg);
+	}
+}
+
+void layout_series(const struct layout *layout, const uint64_t *cells, size_t metric,
+		   layout_series_fn *fn, void *arg)
+{
+	struct finds finds = { .metric = &layout->profile->metrics[metric] };
+
+	for (size_t r = 0; r < layout->n_regions; r++) {
+		const struct layout_region *region = &layout->regions[r];
+		size_t func = finds.metric->sources[region->source].func;
+		size_t index[ABI_LABELS_MAX] = {};
+
+		if (region->metric != metric)
+			continue;
+		do
+			add_series(layout, region, index, cells, &finds);
+		while (next_index(layout, region, func, index));
+	}
+	if (finds.list.n)
+		qsort(finds.list.at, finds.list.n, sizeof(*finds.list.at), by_place);
+	merge(&finds, fn, arg);
+	free(finds.list.at);
+}
