@@ -1,0 +1,37 @@
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair as TlsKey};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+use crate::Result;
+
+/// A fresh authority, and for each node a certificate and a key to sign votes with, all in DER.
+pub fn make(folder: &Path, nodes: u64) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let ca_key = TlsKey::generate()?;
+    let mut ca = CertificateParams::new(vec![])?;
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    fs::write(folder.join("ca.der"), ca.self_signed(&ca_key)?.der())?;
+    let issuer = Issuer::new(ca, ca_key);
+    for id in 1..=nodes {
+        let name = format!("node-{id}");
+        let key = TlsKey::generate()?;
+        let certificate = CertificateParams::new(vec![name.clone()])?.signed_by(&key, &issuer)?;
+        fs::write(folder.join(format!("{name}.der")), certificate.der())?;
+        write_secret(&folder.join(format!("{name}.key.der")), &key.serialize_der())?;
+
+        let secret = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|e| e.to_string())?;
+        let key = Ed25519KeyPair::from_pkcs8(secret.as_ref()).map_err(|e| e.to_string())?;
+        write_secret(&folder.join(format!("{name}.vote.pk8")), secret.as_ref())?;
+        fs::write(folder.join(format!("{name}.vote.pub")), key.public_key())?;
+    }
+    Ok(())
+}
+
+fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    Ok(std::io::Write::write_all(&mut file, bytes)?)
+}
