@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                    /* zeroed */
-void *mem_array(size_t count, size_t size);      /* zeroed, overflow-checked */
+void *mem_alloc(size_t size);                         /* zeroed */
+void *mem_array(size_t count, size_t size);           /* zeroed, overflow-checked */
 void *mem_grow(void *old, size_t count, size_t size); /* realloc, overflow-checked */
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t max);

@@ -22,7 +22,7 @@ static void measures(void **state)
 	assert_int_equal(near_distance("bucket", "buckets", 3), 1);
 	assert_int_equal(near_distance("hepl", "help", 3), 1); /* neighbours swapped */
 	assert_int_equal(near_distance("ehpl", "help", 3), 2); /* twice */
-	assert_int_equal(near_distance("ca", "abc", 5), 3); /* no part is edited twice */
+	assert_int_equal(near_distance("ca", "abc", 5), 3);    /* no part is edited twice */
 	assert_int_equal(near_distance("kitten", "sitting", 5), 3);
 	assert_int_equal(near_distance("CGGMP24", "cggmp24", 3), 0);
 }
