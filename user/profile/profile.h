@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A profile says what is wanted: which functions of the watched program feed
+ * which metrics, with which labels. It knows nothing of binaries or kernels.
+ * The YAML form is described in docs/profile.md.
+ */
+#ifndef PROFILE_PROFILE_H
+#define PROFILE_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/strbuf.h"
+
+/* One label value of a closed set, chosen by a raw value of the program:
+ * "true", "false", an integer, an enum variant ("Pending"), or for nested
+ * enums a dotted path of variants ("Ok.Accepted"). */
+struct profile_choice {
+	char *raw;
+	char *label;
+};
+
+enum profile_value_kind {
+	PROFILE_VALUE_ARG,     /* an argument, followed by a path of fields: "vote.approve" */
+	PROFILE_VALUE_RETURN,  /* what the function returned */
+	PROFILE_VALUE_OUTCOME, /* how the call ended: returned, panicked, cancelled */
+};
+
+/* A value that the kernel side must capture of each call of a function. */
+struct profile_value {
+	enum profile_value_kind kind;
+	char *path; /* for ARG: "self.pool.len"; otherwise "" */
+	struct profile_choice *choices;
+	size_t n_choices;
+	unsigned line; /* where the profile asks for it, 1-based */
+};
+
+#define PROFILE_SIZE_MAX (1024 * 1024) /* bytes of YAML */
+#define PROFILE_FUNC_VALUES_MAX 4
+
+/* A function named by the profile; each name stands once, however many metrics it feeds. */
+struct profile_func {
+	char *name; /* demangled path without hash and generics, as a person writes it */
+	bool required;
+	unsigned line;
+	struct profile_value values[PROFILE_FUNC_VALUES_MAX];
+	size_t n_values;
+};
+
+enum profile_metric_type { PROFILE_COUNTER, PROFILE_HISTOGRAM };
+
+/* A label of a metric with the closed set of its values. The index one past
+ * the last value stands for "unknown": a raw value that no choice names or
+ * that could not be read. */
+struct profile_label {
+	char *name;
+	char **values;
+	size_t n_values;
+};
+
+#define PROFILE_LABELS_MAX 4
+#define PROFILE_BOUNDS_MAX 32
+#define PROFILE_FUNCS_MAX 64
+
+/* Ways a call can end; a source counts the calls whose way is in its mask. */
+enum profile_end { PROFILE_END_RETURN = 1, PROFILE_END_PANIC = 2, PROFILE_END_CANCEL = 4 };
+
+/* One function feeding one metric. */
+struct profile_source {
+	size_t func; /* index into profile.funcs */
+	unsigned on; /* mask of enum profile_end; default PROFILE_END_RETURN */
+	/* per label of the metric: a constant (index of its value in the label's set) or a captured value */
+	struct {
+		bool constant;
+		size_t index; /* constant: index in label.values; else: index in func.values */
+	} labels[PROFILE_LABELS_MAX];
+};
+
+struct profile_metric {
+	char *name;
+	char *help;
+	const char *unit; /* "seconds", "bytes" or "", from the name's suffix */
+	enum profile_metric_type type;
+	unsigned line;
+	struct profile_label labels[PROFILE_LABELS_MAX];
+	size_t n_labels;
+	double bounds
+		[PROFILE_BOUNDS_MAX]; /* histogram: upper bounds in seconds, ascending, without +Inf */
+	size_t n_bounds;
+	struct profile_source *sources;
+	size_t n_sources;
+};
+
+struct profile {
+	char *name;
+	char *origin;      /* path of the file, or "built-in NAME" */
+	char *node_id_env; /* environment variable of the process that names the node, or NULL */
+	struct profile_func funcs[PROFILE_FUNCS_MAX];
+	size_t n_funcs;
+	struct profile_metric *metrics;
+	size_t n_metrics;
+};
+
+/* One fault of a profile, with the place, ready to print: the sentence, the
+ * source line and a caret line under the bad word. */
+struct profile_fault {
+	unsigned line, column; /* 1-based */
+	char *text;
+};
+
+struct profile_faults {
+	struct profile_fault *at;
+	size_t n, cap;
+};
+
+/* Parses and checks @text (of @origin). Finds all faults, not just the first.
+ * Returns 0 and *@out (free with profile_free), or -EINVAL with @faults filled. */
+int profile_parse(const char *origin, const char *text, size_t size, struct profile **out,
+		  struct profile_faults *faults);
+
+/* Finds a profile by file path (anything with '/' or ending in .yaml/.yml) or
+ * built-in name, then parses it. On faults the texts are joined into @err's
+ * sentence for the first one and *@faults has all. */
+int profile_load(const char *name_or_path, struct profile **out, struct profile_faults *faults,
+		 struct err *err);
+
+void profile_free(struct profile *profile);
+void profile_freep(struct profile **profile);
+void profile_faults_free(struct profile_faults *faults);
+
+const char *profile_metric_type_name(enum profile_metric_type type); /* "counter" … */
+
+#endif
