@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Names of profiles, metrics, labels, arguments and values. (Functions: word_function.c.) */
+#include "profile/word.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "profile/secret.h"
+
+#define NAME_MAX_BYTES 128
+#define VALUE_MAX_BYTES 64
+#define PATH_SEGMENTS_MAX 6 /* an argument and five fields */
+
+static bool bad(struct word_fault *fault, size_t at, size_t size, const char *why)
+{
+	*fault = (struct word_fault){ .why = why, .at = at, .size = size };
+	return false;
+}
+
+static bool is_letter(char c)
+{
+	return isalpha((unsigned char)c) && (unsigned char)c < 0x80;
+}
+
+static bool is_word(char c)
+{
+	return is_letter(c) || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool ends_in(const char *text, const char *suffix)
+{
+	size_t n = strlen(text), m = strlen(suffix);
+
+	return n >= m && strcmp(text + n - m, suffix) == 0;
+}
+
+/* The bytes of the character at @text. */
+static size_t character(const char *text)
+{
+	size_t n = utf8_decode(text, strlen(text), NULL);
+
+	return n ? n : 1;
+}
+
+/* Letters, digits and underscores, and those of @more, no digit first. */
+static bool is_name(const char *text, const char *more, const char *why, struct word_fault *fault)
+{
+	if (strlen(text) > NAME_MAX_BYTES)
+		return bad(fault, 0, strlen(text), "is longer than 128 characters");
+	if (isdigit((unsigned char)text[0]))
+		return bad(fault, 0, 1, "begins with a digit");
+	for (size_t i = 0; text[i]; i++)
+		if (!is_word(text[i]) && !strchr(more, text[i]))
+			return bad(fault, i, character(text + i), why);
+	return true;
+}
+
+bool word_is_profile_name(const char *text, struct word_fault *fault)
+{
+	return is_name(text, "-", "may have only letters, digits, - and _", fault);
+}
+
+bool word_is_metric_name(const char *text, enum profile_metric_type type, struct word_fault *fault)
+{
+	static const char *const taken[] = { "_bucket", "_count", "_sum", "_created", "_info" };
+	const char *suffix = type == PROFILE_COUNTER ? "_total" : "_seconds";
+	size_t n = strlen(text);
+
+	if (strchr(text, ':'))
+		return bad(fault, (size_t)(strchr(text, ':') - text), 1,
+			   "has a colon, which Prometheus keeps for recording rules");
+	if (!is_name(text, "", "may have only letters, digits and _", fault))
+		return false;
+	if (strncmp(text, "mpc_bpf_agent_", 14) == 0)
+		return bad(fault, 0, 14, "begins like the agent's own metrics");
+	if (n <= strlen(suffix) || !ends_in(text, suffix))
+		return bad(fault, 0, n,
+			   type == PROFILE_COUNTER ?
+				   "must end in _total, because it is a counter" :
+				   "must end in _seconds, because it is a histogram of durations");
+	n -= strlen(suffix);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		size_t m = strlen(taken[i]);
+
+		if (n >= m && strncmp(text + n - m, taken[i], m) == 0)
+			return bad(fault, n - m, m, "has a suffix that Prometheus adds by itself");
+	}
+	return true;
+}
+
+bool word_is_label_name(const char *text, struct word_fault *fault)
+{
+	if (!is_name(text, "", "may have only letters, digits and _", fault))
+		return false;
+	if (strncmp(text, "__", 2) == 0)
+		return bad(fault, 0, 2, "begins with __, which Prometheus keeps for itself");
+	if (strcmp(text, "node_id") == 0)
+		return bad(
+			fault, 0, strlen(text),
+			"is reserved: the agent adds it to every metric (see node_id of the profile)");
+	if (strcmp(text, "le") == 0)
+		return bad(fault, 0, strlen(text),
+			   "is reserved: histograms use it for their buckets");
+	return true;
+}
+
+bool word_is_label_value(const char *text, struct word_fault *fault)
+{
+	if (strlen(text) > VALUE_MAX_BYTES)
+		return bad(fault, 0, strlen(text), "is longer than 64 bytes");
+	if (strcmp(text, "total") == 0)
+		return bad(fault, 0, strlen(text), "is reserved: a query makes sums, not a label");
+	if (strcmp(text, "unknown") == 0)
+		return bad(fault, 0, strlen(text),
+			   "is reserved: the agent says it where a value could not be read");
+	return true;
+}
+
+/* The size of the segment at @text: up to the next dot or the end. */
+static size_t segment(const char *text)
+{
+	return strcspn(text, ".");
+}
+
+static bool is_identifier(const char *text, size_t size)
+{
+	if (size == 0 || isdigit((unsigned char)text[0]))
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (!is_word(text[i]))
+			return false;
+	return true;
+}
+
+static bool is_number(const char *text, size_t size)
+{
+	return size > 0 && size <= 19 && strspn(text, "0123456789") >= size;
+}
+
+bool word_is_argument(const char *text, struct word_fault *fault)
+{
+	size_t at = 0, n = 0, size;
+
+	if (strlen(text) > NAME_MAX_BYTES)
+		return bad(fault, 0, strlen(text), "is longer than 128 characters");
+	for (;; at += size + 1) {
+		size = segment(text + at);
+		if (size == 0)
+			return bad(fault, at, 1, "has a dot with nothing at one side of it");
+		if (!is_identifier(text + at, size) && (n == 0 || !is_number(text + at, size)))
+			return bad(fault, at, size,
+				   "must be an argument and its fields, like vote.approve or tx.0");
+		if (++n > PATH_SEGMENTS_MAX)
+			return bad(fault, at, size, "goes through more than five fields");
+		if (!text[at + size])
+			break;
+	}
+	if (secret_in_path(text, &at, &size))
+		return bad(fault, at, size,
+			   "names a secret; the agent reads no keys, shares, nonces or plaintext");
+	return true;
+}
+
+bool word_is_raw(const char *text, struct word_fault *fault)
+{
+	size_t minus = text[0] == '-', at = 0, n = 0, size;
+
+	if (is_number(text + minus, strlen(text + minus)))
+		return true;
+	for (;; at += size + 1) {
+		size = segment(text + at);
+		if (!is_identifier(text + at, size))
+			return bad(
+				fault, at, size ? size : 1,
+				"must be true, false, a number or a variant like Pending or Ok.Accepted");
+		if (++n > 3)
+			return bad(fault, at, size, "is nested more than three deep");
+		if (!text[at + size])
+			return true;
+	}
+}
+
+bool word_is_variable(const char *text, struct word_fault *fault)
+{
+	size_t at, size;
+
+	if (!is_name(text, "", "may have only letters, digits and _", fault))
+		return false;
+	if (secret_in_variable(text, &at, &size))
+		return bad(
+			fault, at, size,
+			"may hold a secret; name a variable that only tells the node, like NODE_ID");
+	return true;
+}

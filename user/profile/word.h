@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The words of the language: what a name of each kind must look like. Pure
+ * functions over text; a word that is wrong says why and which part of it.
+ */
+#ifndef PROFILE_WORD_H
+#define PROFILE_WORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "profile/profile.h"
+
+struct word_fault {
+	const char *why; /* reads on after the quoted word: `metric name "x" …` */
+	size_t at, size; /* the bad part, in bytes */
+};
+
+bool word_is_profile_name(const char *text, struct word_fault *fault);
+/* A Prometheus name with the suffix that its type asks for. */
+bool word_is_metric_name(const char *text, enum profile_metric_type type, struct word_fault *fault);
+bool word_is_label_name(const char *text, struct word_fault *fault);
+bool word_is_label_value(const char *text, struct word_fault *fault);
+/* A Rust path: `a::b::C::f` or `<A as B>::f`, `*` for any one segment. */
+bool word_is_function(const char *text, struct word_fault *fault);
+/* An argument and fields of it, `vote.approve`, that may be read: no secret. */
+bool word_is_argument(const char *text, struct word_fault *fault);
+/* A raw value of the program: true, 42, Pending, Ok.Accepted. */
+bool word_is_raw(const char *text, struct word_fault *fault);
+/* A variable of the environment that names a node and holds no secret. */
+bool word_is_variable(const char *text, struct word_fault *fault);
+
+#endif
