@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Labels as they are written. */
+#include "profile/build.h"
+
+#include "expect.h"
+
+/* One metric with one label, on line 7 from column 7 on. */
+#define LABEL(text)           \
+	"profile: t\n"        \
+	"metrics:\n"          \
+	"  mpc_a_total:\n"    \
+	"    type: counter\n" \
+	"    help: H\n"       \
+	"    labels:\n"       \
+	"      " text "\n"    \
+	"    from: a::b\n"
+#define OF " of label \"x\" of metric \"mpc_a_total\""
+
+static void reads_constants(void **state)
+{
+	struct profile *profile = parse_good(LABEL("x: \"two words\""));
+
+	(void)state;
+	assert_int_equal(profile->metrics[0].n_labels, 1);
+	assert_string_equal(profile->metrics[0].labels[0].name, "x");
+	assert_int_equal(profile->metrics[0].labels[0].n_values, 1);
+	assert_string_equal(profile->metrics[0].labels[0].values[0], "two words");
+	assert_true(profile->metrics[0].sources[0].labels[0].constant);
+	assert_int_equal(profile->funcs[0].n_values, 0);
+	profile_free(profile);
+}
+
+static void reads_arguments(void **state)
+{
+	struct profile *profile =
+		parse_good(LABEL("x: {arg: v.kind, values: {A: one, B: two, C: one}}"));
+	const struct profile_label *label = &profile->metrics[0].labels[0];
+	const struct profile_value *value = &profile->funcs[0].values[0];
+
+	(void)state;
+	assert_int_equal(label->n_values, 2); /* A and C say the same */
+	assert_string_equal(label->values[0], "one");
+	assert_string_equal(label->values[1], "two");
+	assert_int_equal(value->kind, PROFILE_VALUE_ARG);
+	assert_string_equal(value->path, "v.kind");
+	assert_int_equal(value->line, 7);
+	assert_int_equal(value->n_choices, 3);
+	assert_string_equal(value->choices[2].raw, "C");
+	assert_string_equal(value->choices[2].label, "one");
+	profile_free(profile);
+}
+
+static void reads_results_and_outcomes(void **state)
+{
+	struct profile *profile = parse_good(LABEL("x: {return: {Ok.A: a, Ok.B: b, Err: e}}"));
+
+	(void)state;
+	assert_int_equal(profile->funcs[0].values[0].kind, PROFILE_VALUE_RETURN);
+	assert_string_equal(profile->funcs[0].values[0].path, "");
+	assert_string_equal(profile->funcs[0].values[0].choices[1].raw, "Ok.B");
+	profile_free(profile);
+	profile = parse_good(LABEL("x: {outcome: {returned: done}}"));
+	assert_int_equal(profile->funcs[0].values[0].kind, PROFILE_VALUE_OUTCOME);
+	profile_free(profile);
+}
+
+static void refuses_names_and_values(void **state)
+{
+	static const struct fault_case cases[] = {
+		{ LABEL("le: a"), 7, 7, "le",
+		  "label name \"le\" is reserved: histograms use it for their buckets" },
+		{ LABEL("node_id: a"), 7, 7, "node_id",
+		  "label name \"node_id\" is reserved: the agent adds it to every metric (see node_id of the profile)" },
+		{ LABEL("a-b: a"), 7, 8, "-",
+		  "label name \"a-b\" may have only letters, digits and _" },
+		{ LABEL("x: total"), 7, 10, "total",
+		  "label value \"total\" is reserved: a query makes sums, not a label" },
+		{ LABEL("x: {return: {Ok: unknown}}"), 7, 24, "unknown",
+		  "label value \"unknown\" is reserved: the agent says it where a value could not be read" },
+		{ LABEL("x: ''"), 7, 10, "''",
+		  "a value" OF " must be text, but here is empty text" },
+		{ LABEL("x:"), 7, 7, "x", "a value" OF " must be text, but here is nothing" },
+		{ LABEL("x: [a]"), 7, 10, "[a]",
+		  "label \"x\" of metric \"mpc_a_total\" must be a mapping (name: value), but here is a list" },
+	};
+
+	(void)state;
+	expect_faults(cases, ARRAY_SIZE(cases));
+}
+
+static void refuses_sources(void **state)
+{
+	static const struct fault_case cases[] = {
+		{ LABEL("x: {args: v, values: {A: a}}"), 7, 11, "args",
+		  "unknown key \"args\" in label \"x\" of metric \"mpc_a_total\"; did you mean \"arg\"?" },
+		{ LABEL("x: {arg: v, return: {Ok: a}, values: {A: a}}"), 7, 19, "return",
+		  "label \"x\" of metric \"mpc_a_total\" has both \"arg\" and \"return\"; a label has one source" },
+		{ LABEL("x: {return: {Ok: a}, values: {A: a}}"), 7, 28, "values",
+		  "\"values\"" OF " goes with \"arg\"; \"return\" has its map directly" },
+		{ LABEL("x: {values: {A: a}}"), 7, 7, "x",
+		  "label \"x\" of metric \"mpc_a_total\" has no source: arg (with values), return or outcome" },
+		{ LABEL("x: {arg: v}"), 7, 11, "arg",
+		  "label \"x\" of metric \"mpc_a_total\" lacks the key \"values\", a map of what the argument is to what the label says" },
+		{ LABEL("x: {arg: v.k, values: [A, B]}"), 7, 29, "[A, B]",
+		  "values" OF " must be a mapping (name: value), but here is a list" },
+		{ LABEL("x: {arg: {a: b}, values: {A: a}}"), 7, 16, "{a: b}",
+		  "arg" OF " must be text, but here is a mapping" },
+		{ LABEL("x: {arg: self.signing_share.0, values: {A: a}}"), 7, 21, "signing_share",
+		  "argument \"self.signing_share.0\" names a secret; the agent reads no keys, shares, nonces or plaintext" },
+		{ LABEL("x: {arg: vote::a, values: {A: a}}"), 7, 16, "vote::a",
+		  "argument \"vote::a\" must be an argument and its fields, like vote.approve or tx.0" },
+		{ LABEL("x: {outcome: {returned: a, canceled: b}}"), 7, 34, "canceled",
+		  "unknown outcome \"canceled\" in outcome" OF "; did you mean \"cancelled\"?" },
+		{ LABEL("x: {outcome: {returned: a, zzzzz: b}}"), 7, 34, "zzzzz",
+		  "unknown outcome \"zzzzz\" in outcome" OF
+		  "; a call has returned, panicked or been cancelled" },
+	};
+
+	(void)state;
+	expect_faults(cases, ARRAY_SIZE(cases));
+}
+
+static void refuses_maps(void **state)
+{
+	static const struct fault_case cases[] = {
+		{ LABEL("x: {return: {}}"), 7, 19, "{}", "return" OF " is empty" },
+		{ LABEL("x: {return: {Ok: a, Ok: b}}"), 7, 27, "Ok",
+		  "\"Ok\" stands twice in return" OF "; first on line 7" },
+		{ LABEL("x: {return: {Ok::A: a}}"), 7, 20, "Ok::A",
+		  "value \"Ok::A\" must be true, false, a number or a variant like Pending or Ok.Accepted" },
+		{ LABEL("x: {return: {Ok: [a]}}"), 7, 24, "[a]",
+		  "a value of return" OF " must be text, but here is a list" },
+		{ LABEL("x: {return: {true: a, 1: b}}"), 7, 29, "1",
+		  "return" OF " mixes booleans with numbers" },
+		{ LABEL("x: {return: {Ok: a, false: b}}"), 7, 27, "false",
+		  "return" OF " mixes variants with booleans" },
+		{ LABEL("x: {return: {Ok: a, Ok.A: b}}"), 7, 20, "Ok",
+		  "return" OF
+		  " names \"Ok\" and also \"Ok.A\" below it; name all variants below it instead" },
+		{ LABEL("x: {return: {A.a: a, B.b: b, C.c: c}}"), 7, 36, "C.c",
+		  "return" OF
+		  " looks into more than 3 enums; the values of one are as many as it can tell" },
+		{ LABEL("x: {return: {A: a, B: a, C: a, D: a, E: a, F: a, G: a, H: a, I: a, J: a, "
+			"K: a, L: a, M: a, N: a, O: a, P: a, Q: a}}"),
+		  7, 116, "Q", "return" OF " has more than 16 values" },
+	};
+
+	(void)state;
+	expect_faults(cases, ARRAY_SIZE(cases));
+}
+
+static void takes_as_much_as_there_may_be(void **state)
+{
+	(void)state;
+	profile_free(
+		parse_good(LABEL("x: {return: {A: a, B: a, C: a, D: a, E: a, F: a, G: a, H: a, "
+				 "I: a, J: a, K: a, L: a, M: a, N: a, O: a, P: a}}")));
+	profile_free(parse_good(LABEL("x: {return: {A.a.x: a, A.a.y: b, A.b: c, C: d}}")));
+	profile_free(parse_good(LABEL("x: {return: {Ok.a: a, Okay: b, Okey: c}}")));
+	profile_free(parse_good(LABEL("x: {arg: n, values: {-1: a, 0: b, 1: c}}")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_constants),
+		cmocka_unit_test(reads_arguments),
+		cmocka_unit_test(reads_results_and_outcomes),
+		cmocka_unit_test(refuses_names_and_values),
+		cmocka_unit_test(refuses_sources),
+		cmocka_unit_test(refuses_maps),
+		cmocka_unit_test(takes_as_much_as_there_may_be),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

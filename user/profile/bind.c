@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Labels meet functions: what a label says of a call becomes a value captured
+ * of its function, shared where another metric wants the very same. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "profile/build.h"
+
+/* The index of a value in a label's closed set, where it stands then. */
+static size_t add_value(struct profile_label *label, const char *value)
+{
+	for (size_t i = 0; i < label->n_values; i++)
+		if (strcmp(label->values[i], value) == 0)
+			return i;
+	label->values = mem_grow(label->values, label->n_values + 1, sizeof(*label->values));
+	label->values[label->n_values] = mem_strdup(value);
+	return label->n_values++;
+}
+
+static const char *choice_of(const struct profile_value *value, const char *raw)
+{
+	for (size_t i = 0; i < value->n_choices; i++)
+		if (strcmp(value->choices[i].raw, raw) == 0)
+			return value->choices[i].label;
+	return NULL;
+}
+
+/* The same kind, path and map; the order in which the map is written says nothing. */
+static bool is_same(const struct profile_value *value, const struct label_draft *draft)
+{
+	if (value->kind != draft->kind || value->n_choices != draft->n_choices)
+		return false;
+	if (strcmp(value->path, draft->path ? draft->path : "") != 0)
+		return false;
+	for (size_t i = 0; i < draft->n_choices; i++) {
+		const char *label = choice_of(value, draft->choices[i].raw);
+
+		if (!label || strcmp(label, draft->choices[i].label) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void fill_value(struct profile_value *value, const struct label_draft *draft)
+{
+	*value = (struct profile_value){
+		.kind = draft->kind,
+		.path = mem_strdup(draft->path ? draft->path : ""),
+		.choices = mem_array(draft->n_choices, sizeof(*value->choices)),
+		.n_choices = draft->n_choices,
+		.line = (unsigned)draft->entry.key->start_mark.line + 1,
+	};
+	for (size_t i = 0; i < draft->n_choices; i++) {
+		value->choices[i].raw = mem_strdup(draft->choices[i].raw);
+		value->choices[i].label = mem_strdup(draft->choices[i].label);
+	}
+}
+
+/* The index of the captured value in its function; 0 after a fault. */
+static size_t capture(struct build *b, const struct label_draft *draft, struct profile_func *func)
+{
+	for (size_t i = 0; i < func->n_values; i++)
+		if (is_same(&func->values[i], draft))
+			return i;
+	if (func->n_values == PROFILE_FUNC_VALUES_MAX) {
+		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key),
+			  "label \"%s\" is value number %d captured of \"%s\"; %d is the most",
+			  draft->entry.name, PROFILE_FUNC_VALUES_MAX + 1, func->name,
+			  PROFILE_FUNC_VALUES_MAX);
+		return 0;
+	}
+	fill_value(&func->values[func->n_values], draft);
+	return func->n_values++;
+}
+
+static bool has_choice(const struct label_draft *draft, const char *raw)
+{
+	for (size_t i = 0; i < draft->n_choices; i++)
+		if (strcmp(draft->choices[i].raw, raw) == 0)
+			return true;
+	return false;
+}
+
+/* A label that speaks of ends must fit the ends that its source counts. */
+static void check_ends(struct build *b, const struct label_draft *draft, unsigned on)
+{
+	static const struct {
+		const char *raw, *end;
+		unsigned bit;
+	} ends[] = {
+		{ "returned", "return", PROFILE_END_RETURN },
+		{ "panicked", "panic", PROFILE_END_PANIC },
+		{ "cancelled", "cancel", PROFILE_END_CANCEL },
+	};
+	struct fault_span span = tree_span(&b->tree, draft->entry.key);
+
+	if (draft->kind == PROFILE_VALUE_RETURN && !(on & PROFILE_END_RETURN))
+		fault_add(b->tree.page, span,
+			  "label \"%s\" reads a result, but \"on\" counts no call that returns",
+			  draft->entry.name);
+	if (draft->kind != PROFILE_VALUE_OUTCOME)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		bool counted = on & ends[i].bit, named = has_choice(draft, ends[i].raw);
+
+		if (named && !counted)
+			fault_add(
+				b->tree.page, span,
+				"label \"%s\" names the outcome %s, which is not counted; add \"%s\" to \"on\"",
+				draft->entry.name, ends[i].raw, ends[i].end);
+		else if (counted && !named)
+			fault_add(b->tree.page, span,
+				  "label \"%s\" lacks the outcome %s, which \"on\" counts",
+				  draft->entry.name, ends[i].raw);
+	}
+}
+
+void label_bind(struct build *b, const struct label_draft *draft, struct profile_label *label,
+		struct profile_source *source, size_t at)
+{
+	if (!draft->usable)
+		return;
+	source->labels[at].constant = draft->constant;
+	for (size_t i = 0; i < draft->n_choices; i++)
+		source->labels[at].index = add_value(label, draft->choices[i].label);
+	if (draft->constant)
+		return;
+	check_ends(b, draft, source->on);
+	source->labels[at].index = capture(b, draft, &b->profile->funcs[source->func]);
+}

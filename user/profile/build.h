@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Building a profile from its tree, top down: profile.c reads the document,
+ * metric.c one metric, source.c the functions that feed it, label.c its labels.
+ * Nothing here stops at a fault; a profile with any is thrown away at the end.
+ */
+#ifndef PROFILE_BUILD_H
+#define PROFILE_BUILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "profile/profile.h"
+#include "profile/tree.h"
+#include "profile/word.h"
+
+#define METRICS_MAX 256
+#define CHOICES_MAX 16       /* raw values of one captured value */
+#define TESTS_MAX 3          /* enums told apart to find one value: Ok.Accepted takes two */
+#define FUNC_METRICS_MAX 4   /* metrics that one function feeds */
+#define LABEL_VALUES_MAX 100 /* of one label over all sources */
+#define SERIES_MAX 512       /* of one metric, "unknown" counted in */
+
+struct build {
+	struct tree tree;
+	struct profile *profile;
+	unsigned n_metrics_of[PROFILE_FUNCS_MAX]; /* per function */
+};
+
+/* A label as written, before a function is known: a constant, or a captured value. */
+struct label_draft {
+	struct tree_entry entry;
+	bool usable; /* nothing wrong with it */
+	bool constant;
+	struct profile_choice *choices; /* constant: the first one's label */
+	size_t n_choices;
+	enum profile_value_kind kind;
+	const char *path; /* ARG */
+};
+
+/* A metric while its sources are read. */
+struct metric_draft {
+	struct profile_metric *metric;
+	const struct tree_entry *entry;
+	const char *what;           /* `metric "mpc_votes_total"`, for sentences */
+	struct label_draft *labels; /* those of the metric itself */
+	size_t n_labels;
+	bool named; /* metric->labels have their names: a source was read */
+};
+
+/* What a fault calls a thing and what its word must look like: adds
+ * `KIND "word" WHY` under the bad part. */
+void build_word_fault(struct build *b, const yaml_node_t *node, const char *kind,
+		      const struct word_fault *fault);
+
+void build_metric(struct build *b, const struct tree_entry *entry);
+
+void build_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *from);
+
+/* Reads the labels of a metric or of a source; the caller frees them with labels_free. */
+struct label_draft *labels_read(struct build *b, const struct tree_entry *entry, const char *what,
+				size_t *n);
+void labels_free(struct label_draft *labels, size_t n);
+/* Makes a label of the metric that of a source of it: adds its values to the
+ * label's closed set and, when captured, to what is captured of the function. */
+void label_bind(struct build *b, const struct label_draft *draft, struct profile_label *label,
+		struct profile_source *source, size_t at);
+
+void profile_choices_free(struct profile_choice *choices, size_t n);
+
+#endif

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Labels as they are written: a constant, an argument, a result or an outcome,
+ * each with the closed set of its values. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/near.h"
+#include "profile/build.h"
+
+enum { KEY_ARG, KEY_VALUES, KEY_RETURN, KEY_OUTCOME, N_KEYS };
+
+static const struct tree_key label_keys[N_KEYS] = {
+	[KEY_ARG] = { "arg", false },
+	[KEY_VALUES] = { "values", false },
+	[KEY_RETURN] = { "return", false },
+	[KEY_OUTCOME] = { "outcome", false },
+};
+
+static const char *const outcomes[] = { "returned", "panicked", "cancelled" };
+
+void profile_choices_free(struct profile_choice *choices, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(choices[i].raw);
+		free(choices[i].label);
+	}
+	free(choices);
+}
+
+void labels_free(struct label_draft *labels, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		profile_choices_free(labels[i].choices, labels[i].n_choices);
+	free(labels);
+}
+
+static bool is_outcome(struct build *b, const struct tree_entry *entry, const char *what)
+{
+	_strbuf_ struct strbuf hint = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+		if (strcmp(entry->name, outcomes[i]) == 0)
+			return true;
+	near_hint(&hint, entry->name, outcomes, ARRAY_SIZE(outcomes));
+	fault_add(b->tree.page, tree_span(&b->tree, entry->key),
+		  "unknown outcome \"%.60s\" in %s%s", entry->name, what,
+		  hint.len ? hint.text : "; a call has returned, panicked or been cancelled");
+	return false;
+}
+
+static const char *read_value(struct build *b, const struct tree_entry *entry, const char *what)
+{
+	_free_ char *whose = mem_printf("a value of %s", what);
+	const char *text = tree_text(&b->tree, entry, whose);
+	struct word_fault fault;
+
+	if (!text || word_is_label_value(text, &fault))
+		return text;
+	build_word_fault(b, entry->value, "label value", &fault);
+	return NULL;
+}
+
+/* The form of a raw value; one map may have only one. */
+static const char *raw_form(const char *raw)
+{
+	if (strcmp(raw, "true") == 0 || strcmp(raw, "false") == 0)
+		return "booleans";
+	return raw[strspn(raw, "-0123456789")] == '\0' ? "numbers" : "variants";
+}
+
+static bool is_below(const char *raw, const char *above)
+{
+	size_t n = strlen(above);
+
+	return strncmp(raw, above, n) == 0 && raw[n] == '.';
+}
+
+/* Adds @name's first @size bytes to a list of prefixes that has no room for more
+ * than TESTS_MAX. Returns how many there are then (or would be). */
+static size_t add_prefix(const char **at, size_t *sizes, size_t n, const char *name, size_t size)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sizes[i] == size && strncmp(at[i], name, size) == 0)
+			return n;
+	if (n < TESTS_MAX) {
+		at[n] = name;
+		sizes[n] = size;
+	}
+	return n + 1;
+}
+
+/* Whether the kernel side can tell these values apart: one form, no variant
+ * both alone and with variants below it, not too many enums on the way. */
+static bool check_choices(struct build *b, const struct tree_entry *entries, size_t n,
+			  const char *what)
+{
+	const char *prefixes[TESTS_MAX] = { "" };
+	size_t sizes[TESTS_MAX] = { 0 }, n_prefixes = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *raw = entries[i].name;
+		struct fault_span span = tree_span(&b->tree, entries[i].key);
+
+		if (strcmp(raw_form(raw), raw_form(entries[0].name)) != 0) {
+			fault_add(b->tree.page, span, "%s mixes %s with %s", what,
+				  raw_form(entries[0].name), raw_form(raw));
+			return false;
+		}
+		for (size_t j = 0; j < n; j++) {
+			if (!is_below(entries[j].name, raw))
+				continue;
+			fault_add(
+				b->tree.page, span,
+				"%s names \"%s\" and also \"%s\" below it; name all variants below it instead",
+				what, raw, entries[j].name);
+			return false;
+		}
+		for (const char *dot = strchr(raw, '.'); dot; dot = strchr(dot + 1, '.')) {
+			n_prefixes =
+				add_prefix(prefixes, sizes, n_prefixes, raw, (size_t)(dot - raw));
+			if (n_prefixes <= TESTS_MAX)
+				continue;
+			fault_add(
+				b->tree.page, span,
+				"%s looks into more than %d enums; the values of one are as many as it can tell",
+				what, TESTS_MAX);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A map of raw values to label values. */
+static void read_choices(struct build *b, const struct tree_entry *entry, const char *what,
+			 struct label_draft *draft)
+{
+	size_t n;
+	_free_ struct tree_entry *entries = tree_mapping(&b->tree, entry, what, &n);
+	struct word_fault fault;
+	bool good = true;
+
+	if (!entries)
+		return;
+	if (n > CHOICES_MAX) {
+		fault_add(b->tree.page, tree_span(&b->tree, entries[CHOICES_MAX].key),
+			  "%s has more than %d values", what, CHOICES_MAX);
+		return;
+	}
+	draft->choices = mem_array(n, sizeof(*draft->choices));
+	for (size_t i = 0; i < n; i++) {
+		const char *value = read_value(b, &entries[i], what);
+
+		if (draft->kind == PROFILE_VALUE_OUTCOME) {
+			good &= is_outcome(b, &entries[i], what);
+		} else if (!word_is_raw(entries[i].name, &fault)) {
+			build_word_fault(b, entries[i].key, "value", &fault);
+			good = false;
+		}
+		if (!value) {
+			good = false;
+			continue;
+		}
+		draft->choices[draft->n_choices++] = (struct profile_choice){
+			.raw = mem_strdup(entries[i].name),
+			.label = mem_strdup(value),
+		};
+	}
+	draft->usable = check_choices(b, entries, n, what) && good;
+}
+
+static void read_argument(struct build *b, const struct tree_entry *arg,
+			  const struct tree_entry *values, const char *what,
+			  struct label_draft *draft)
+{
+	_free_ char *whose = mem_printf("arg of %s", what);
+	_free_ char *map = mem_printf("values of %s", what);
+	struct word_fault fault;
+
+	draft->kind = PROFILE_VALUE_ARG;
+	draft->path = tree_text(&b->tree, arg, whose);
+	if (values->value)
+		read_choices(b, values, map, draft);
+	else
+		fault_add(
+			b->tree.page, tree_span(&b->tree, arg->key),
+			"%s lacks the key \"values\", a map of what the argument is to what the label says",
+			what);
+	if (draft->path && !word_is_argument(draft->path, &fault)) {
+		build_word_fault(b, arg->value, "argument", &fault);
+		draft->usable = false;
+	}
+	if (!draft->path)
+		draft->usable = false;
+}
+
+/* The one of arg, return and outcome that stands there, or N_KEYS with a fault. */
+static size_t find_source(struct build *b, const struct tree_entry *entry,
+			  const struct tree_entry *got, const char *what)
+{
+	size_t found = N_KEYS;
+
+	for (size_t i = 0; i < N_KEYS; i++) {
+		if (i == KEY_VALUES || !got[i].value)
+			continue;
+		if (found < N_KEYS) {
+			fault_add(b->tree.page, tree_span(&b->tree, got[i].key),
+				  "%s has both \"%s\" and \"%s\"; a label has one source", what,
+				  label_keys[found].name, label_keys[i].name);
+			return N_KEYS;
+		}
+		found = i;
+	}
+	if (found == N_KEYS)
+		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
+			  "%s has no source: arg (with values), return or outcome", what);
+	else if (found != KEY_ARG && got[KEY_VALUES].value)
+		fault_add(b->tree.page, tree_span(&b->tree, got[KEY_VALUES].key),
+			  "\"values\" of %s goes with \"arg\"; \"%s\" has its map directly", what,
+			  label_keys[found].name);
+	return found;
+}
+
+static void read_captured(struct build *b, const struct tree_entry *entry, const char *what,
+			  struct label_draft *draft)
+{
+	struct tree_entry got[N_KEYS];
+	_free_ char *map = NULL;
+	size_t source;
+
+	if (!tree_keys(&b->tree, entry, what, label_keys, N_KEYS, got))
+		return;
+	source = find_source(b, entry, got, what);
+	if (source == N_KEYS)
+		return;
+	if (source == KEY_ARG) {
+		read_argument(b, &got[KEY_ARG], &got[KEY_VALUES], what, draft);
+		return;
+	}
+	draft->kind = source == KEY_RETURN ? PROFILE_VALUE_RETURN : PROFILE_VALUE_OUTCOME;
+	map = mem_printf("%s of %s", label_keys[source].name, what);
+	read_choices(b, &got[source], map, draft);
+}
+
+static void read_label(struct build *b, const struct tree_entry *entry, const char *of,
+		       struct label_draft *draft)
+{
+	_free_ char *what = mem_printf("label \"%.60s\" of %s", entry->name, of);
+	struct word_fault fault;
+	const char *value;
+
+	draft->entry = *entry;
+	if (!word_is_label_name(entry->name, &fault))
+		build_word_fault(b, entry->key, "label name", &fault);
+	if (entry->value->type != YAML_SCALAR_NODE) {
+		read_captured(b, entry, what, draft);
+		return;
+	}
+	value = read_value(b, entry, what);
+	if (!value)
+		return;
+	draft->choices = mem_array(1, sizeof(*draft->choices));
+	draft->choices[draft->n_choices++].label = mem_strdup(value);
+	draft->constant = draft->usable = true;
+}
+
+struct label_draft *labels_read(struct build *b, const struct tree_entry *entry, const char *what,
+				size_t *n)
+{
+	_free_ char *whose = mem_printf("labels of %s", what);
+	_free_ struct tree_entry *entries = tree_mapping(&b->tree, entry, whose, n);
+	struct label_draft *labels = mem_array(*n, sizeof(*labels));
+
+	for (size_t i = 0; i < *n; i++)
+		read_label(b, &entries[i], what, &labels[i]);
+	return labels;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* One metric: its name, type, help and buckets. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/near.h"
+#include "profile/build.h"
+
+#define BOUND_MAX 31536000.0 /* a year */
+#define NUMBER_MAX_BYTES 32
+
+enum { KEY_TYPE, KEY_HELP, KEY_FROM, KEY_LABELS, KEY_BUCKETS, N_KEYS };
+
+static const struct tree_key metric_keys[N_KEYS] = {
+	[KEY_TYPE] = { "type", true },        [KEY_HELP] = { "help", true },
+	[KEY_FROM] = { "from", true },        [KEY_LABELS] = { "labels", false },
+	[KEY_BUCKETS] = { "buckets", false },
+};
+
+static const char *const type_names[] = {
+	[PROFILE_COUNTER] = "counter",
+	[PROFILE_HISTOGRAM] = "histogram",
+};
+
+const char *profile_metric_type_name(enum profile_metric_type type)
+{
+	return type_names[type];
+}
+
+/* The unit that a name says, as OpenMetrics wants it: in front of a counter's _total. */
+static const char *unit_of(const char *name, enum profile_metric_type type)
+{
+	static const char *const units[] = { "seconds", "bytes" };
+	size_t size = strlen(name) - (type == PROFILE_COUNTER ? strlen("_total") : 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		size_t n = strlen(units[i]);
+
+		if (size > n && name[size - n - 1] == '_' &&
+		    strncmp(name + size - n, units[i], n) == 0)
+			return units[i];
+	}
+	return "";
+}
+
+static bool read_type(struct build *b, const struct tree_entry *entry, const char *of,
+		      enum profile_metric_type *type)
+{
+	_free_ char *what = mem_printf("type of %s", of);
+	const char *text = tree_text(&b->tree, entry, what);
+	_strbuf_ struct strbuf hint = {};
+
+	if (!text)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(type_names); i++) {
+		if (strcmp(text, type_names[i]) == 0) {
+			*type = (enum profile_metric_type)i;
+			return true;
+		}
+	}
+	near_hint(&hint, text, type_names, ARRAY_SIZE(type_names));
+	fault_add(b->tree.page, tree_span(&b->tree, entry->value), "unknown type \"%.60s\" of %s%s",
+		  text, of, hint.len ? hint.text : "; it may be counter or histogram");
+	return false;
+}
+
+/* Digits with a point and an exponent; no inf, nan or hexadecimal. */
+static bool read_number(const char *text, double *number)
+{
+	char *end;
+
+	if (strlen(text) > NUMBER_MAX_BYTES || text[strspn(text, "+-.0123456789eE")])
+		return false;
+	*number = strtod(text, &end);
+	return end != text && *end == '\0' && isfinite(*number);
+}
+
+static const char *check_bound(const struct profile_metric *metric, double bound)
+{
+	double last = metric->n_bounds ? metric->bounds[metric->n_bounds - 1] : 0;
+
+	if (bound <= 0)
+		return "must be more than 0";
+	if (bound > BOUND_MAX)
+		return "is more than a year; buckets are in seconds";
+	if (bound < 1e-9)
+		return "is less than a nanosecond; buckets are in seconds";
+	if (llround(bound * 1e9) == llround(last * 1e9))
+		return "stands twice";
+	return bound < last ? "is less than the one before it; buckets ascend" : NULL;
+}
+
+static void read_buckets(struct build *b, const struct tree_entry *entry, const char *of,
+			 struct profile_metric *metric)
+{
+	_free_ char *what = mem_printf("buckets of %s", of);
+	size_t n;
+	_free_ struct tree_entry *items = tree_list(&b->tree, entry, what, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		_free_ char *whose = mem_printf("each of the %s", what);
+		const char *text = tree_text(&b->tree, &items[i], whose), *why;
+		double bound;
+
+		if (!text)
+			continue;
+		if (metric->n_bounds == PROFILE_BOUNDS_MAX) {
+			fault_add(b->tree.page, tree_span(&b->tree, items[i].value),
+				  "bucket %.40s is number %d of %s; %d is the most", text,
+				  PROFILE_BOUNDS_MAX + 1, of, PROFILE_BOUNDS_MAX);
+			return;
+		}
+		if (read_number(text, &bound))
+			why = check_bound(metric, bound);
+		else if (strstr(text, "nf"))
+			why = "is always there; leave it out";
+		else
+			why = "must be a number of seconds, like 0.5";
+		if (why)
+			fault_add(b->tree.page, tree_span(&b->tree, items[i].value),
+				  "bucket %.40s of %s %s", text, of, why);
+		else
+			metric->bounds[metric->n_bounds++] = bound;
+	}
+}
+
+static void check_buckets(struct build *b, const struct tree_entry *entry,
+			  const struct tree_entry *buckets, const char *what,
+			  struct profile_metric *metric)
+{
+	if (metric->type == PROFILE_HISTOGRAM && !buckets->value)
+		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
+			  "%s lacks the key \"buckets\": a histogram needs their bounds in seconds",
+			  what);
+	else if (metric->type == PROFILE_COUNTER && buckets->value)
+		fault_add(b->tree.page, tree_span(&b->tree, buckets->key),
+			  "%s is a counter and has no buckets; is it a histogram?", what);
+	if (buckets->value)
+		read_buckets(b, buckets, what, metric);
+}
+
+/* Every series costs memory in the kernel on every processor, used or not. */
+static void check_series(struct build *b, const struct metric_draft *draft)
+{
+	const struct profile_metric *metric = draft->metric;
+	struct fault_span span = tree_span(&b->tree, draft->entry->key);
+	size_t series = 1;
+
+	for (size_t i = 0; i < metric->n_labels; i++) {
+		const struct profile_label *label = &metric->labels[i];
+
+		if (label->n_values > LABEL_VALUES_MAX)
+			fault_add(b->tree.page, span,
+				  "label \"%.60s\" of %s has more than %d values", label->name,
+				  draft->what, LABEL_VALUES_MAX);
+		else
+			series *= label->n_values + 1;
+	}
+	if (series > SERIES_MAX)
+		fault_add(b->tree.page, span,
+			  "%s would have %zu series (each label with \"unknown\"); %d is the most",
+			  draft->what, series, SERIES_MAX);
+}
+
+static void check_name(struct build *b, const struct tree_entry *entry, bool typed,
+		       struct profile_metric *metric)
+{
+	struct word_fault fault;
+	enum profile_metric_type type = metric->type;
+
+	/* Without a type the suffix decides what else the name must be. */
+	if (!typed)
+		type = strstr(entry->name, "_seconds") && !strstr(entry->name, "_total") ?
+			       PROFILE_HISTOGRAM :
+			       PROFILE_COUNTER;
+	if (!word_is_metric_name(entry->name, type, &fault)) {
+		if (typed || strncmp(fault.why, "must end", 8) != 0)
+			build_word_fault(b, entry->key, "metric name", &fault);
+		return;
+	}
+	metric->unit = unit_of(entry->name, type);
+}
+
+void build_metric(struct build *b, const struct tree_entry *entry)
+{
+	struct profile_metric *metric = &b->profile->metrics[b->profile->n_metrics++];
+	_free_ char *what = mem_printf("metric \"%.100s\"", entry->name);
+	_free_ char *help = mem_printf("help of %s", what);
+	struct metric_draft draft = { .metric = metric, .entry = entry, .what = what };
+	struct tree_entry got[N_KEYS];
+	const char *text = NULL;
+	bool typed;
+
+	metric->name = mem_strdup(entry->name);
+	metric->line = (unsigned)entry->key->start_mark.line + 1;
+	metric->unit = "";
+	if (!tree_keys(&b->tree, entry, what, metric_keys, N_KEYS, got))
+		return;
+	typed = got[KEY_TYPE].value && read_type(b, &got[KEY_TYPE], what, &metric->type);
+	check_name(b, entry, typed, metric);
+	if (got[KEY_HELP].value)
+		text = tree_text(&b->tree, &got[KEY_HELP], help);
+	metric->help = mem_strdup(text ? text : "");
+	if (typed)
+		check_buckets(b, entry, &got[KEY_BUCKETS], what, metric);
+	if (got[KEY_LABELS].value)
+		draft.labels = labels_read(b, &got[KEY_LABELS], what, &draft.n_labels);
+	if (draft.n_labels > PROFILE_LABELS_MAX)
+		fault_add(b->tree.page,
+			  tree_span(&b->tree, draft.labels[PROFILE_LABELS_MAX].entry.key),
+			  "%s has more than %d labels", what, PROFILE_LABELS_MAX);
+	if (got[KEY_FROM].value)
+		build_sources(b, &draft, &got[KEY_FROM]);
+	check_series(b, &draft);
+	labels_free(draft.labels, draft.n_labels);
+}
