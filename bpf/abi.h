@@ -202,6 +202,8 @@ static inline __u64 abi_key(__u64 address, __u32 node, __u32 func)
 
 static inline __u64 abi_key_hash(__u64 key)
 {
+	key *= 0x9e3779b97f4a7c15ull;
+	key ^= key >> 32; /* futures in an array are evenly apart: once is not enough */
 	return key * 0x9e3779b97f4a7c15ull;
 }
 

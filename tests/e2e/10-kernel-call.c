@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * bpf/call.bpf.c and user/probe on the running kernel: probes on real
+ * instructions, exact counts. Prints a result line for each test.
+ *
+ *   10-kernel-call all            everything
+ *   10-kernel-call few PREFIX     counts, labels and the filter, named PREFIX …
+ *   10-kernel-call perf PREFIX    that through perf events (kernels before 6.6)
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "probe/attach.h"
+#include "probe/stats.h"
+
+#include "10-kernel-target.h"
+
+#define THREADS 8
+#define FUTURES 40000
+
+static const char *prefix = "";
+static int failures;
+
+/* ---- what a child does when told ------------------------------------------------------- */
+
+struct order {
+	char what; /* see obey() */
+	long n;
+};
+
+static void *many(void *n)
+{
+	for (long i = 0; i < (long)n; i++)
+		call_plain();
+	return NULL;
+}
+
+static void in_threads(long n)
+{
+	pthread_t threads[THREADS];
+
+	for (int t = 0; t < THREADS; t++)
+		pthread_create(&threads[t], NULL, many, (void *)(n / THREADS));
+	for (int t = 0; t < THREADS; t++)
+		pthread_join(threads[t], NULL);
+}
+
+/* 3 × approve+yes, 2 × reject+no, 1 × approve with a pointer to nowhere. */
+static void votes(void)
+{
+	struct inner yes = { .accepted = 1 }, no = { .accepted = 0 };
+	struct vote approve = { 1, &yes }, reject = { 0, &no }, broken = { 1, (struct inner *)8 };
+	struct vote odd = { 7, &yes };
+
+	for (int i = 0; i < 3; i++)
+		call_label(&approve);
+	for (int i = 0; i < 2; i++)
+		call_label(&reject);
+	call_label(&broken);
+	call_label(&odd);
+}
+
+static char futures[FUTURES * 64];
+
+static void obey(struct order order)
+{
+	const void *future = futures;
+
+	switch (order.what) {
+	case 'p':
+		in_threads(order.n);
+		break;
+	case 'r':
+		for (int i = 0; i < 100; i++)
+			call_recurse((int)order.n);
+		break;
+	case 'l': /* all from one frame: the same stack slot */
+		for (long i = 0; i < order.n; i++)
+			call_leave(i % 4 == 0);
+		break;
+	case 'v':
+		votes();
+		break;
+	case 'b':
+		for (long i = 0; i < order.n; i++)
+			call_begin(futures + 64 * i);
+		break;
+	case 'f':
+		for (long i = 0; i < order.n; i++)
+			call_finish(futures + 64 * i);
+		break;
+	case 'd':
+		for (long i = 0; i < order.n; i++)
+			call_dropped(futures + 64 * i);
+		break;
+	case 'i':
+		for (long i = 0; i < order.n; i++)
+			call_indirect(i % 2 ? &future : (const void *const *)16);
+		break;
+	}
+}
+
+struct child {
+	pid_t pid;
+	int to, from;
+};
+
+static void child_run(int in, int out)
+{
+	struct order order;
+
+	while (read(in, &order, sizeof(order)) == sizeof(order)) {
+		obey(order);
+		if (write(out, "", 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static struct child child_start(void)
+{
+	struct child child = {};
+	int down[2], up[2];
+
+	if (pipe(down) || pipe(up))
+		exit(2);
+	child.pid = fork();
+	if (child.pid == 0) {
+		close(down[1]);
+		child_run(down[0], up[1]);
+	}
+	close(down[0]);
+	close(up[1]);
+	child.to = down[1];
+	child.from = up[0];
+	return child;
+}
+
+static void begin_order(struct child *child, char what, long n)
+{
+	struct order order = { .what = what, .n = n };
+
+	if (write(child->to, &order, sizeof(order)) != sizeof(order))
+		exit(2);
+}
+
+static bool await(struct child *child)
+{
+	char c;
+
+	return read(child->from, &c, 1) == 1;
+}
+
+static bool order(struct child *child, char what, long n)
+{
+	begin_order(child, what, n);
+	return await(child);
+}
+
+static int child_end(struct child *child)
+{
+	int status = -1;
+
+	close(child->to);
+	waitpid(child->pid, &status, 0);
+	close(child->from);
+	return status;
+}
+
+/* ---- results ----------------------------------------------------------------------------- */
+
+static void result(bool good, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void result(bool good, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (good) {
+		printf("ok - %s%s\n", prefix, name);
+	} else {
+		failures++;
+		printf("not ok - %s%s: ", prefix, name);
+		va_start(ap, fmt);
+		vprintf(fmt, ap);
+		va_end(ap);
+		printf("\n");
+	}
+	fflush(stdout);
+}
+
+/* ---- what is under test --------------------------------------------------------------------- */
+
+struct bench {
+	struct kernel kernel;
+	struct profile *profile;
+	struct plan *plan;
+	struct layout *layout;
+	struct compiled *compiled;
+	struct maps *maps;
+	struct attachment *attachment;
+	struct child child;
+	unsigned node;
+	int exe;
+	uint64_t *cells;
+};
+
+static void must(int r, const struct err *err)
+{
+	if (!r)
+		return;
+	printf("not ok - %ssetup: %s\n", prefix, err->text);
+	exit(1);
+}
+
+static void attach(struct bench *b)
+{
+	struct err err = {};
+
+	must(attach_open(b->maps, &b->kernel, b->exe, b->plan, b->compiled, &b->attachment, &err),
+	     &err);
+}
+
+static void set_up(struct bench *b, bool multi, bool with_halts)
+{
+	struct err err = {};
+
+	kernel_ask(&b->kernel);
+	must(kernel_check(&b->kernel, &err), &err);
+	if (!multi)
+		b->kernel.uprobe_multi = false;
+	b->profile = target_profile();
+	b->plan = target_plan(with_halts);
+	b->exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	must(layout_make(b->profile, &b->layout, &err), &err);
+	must(compile_plan(b->layout, b->plan, &b->compiled, &err), &err);
+	must(maps_open(b->layout, &b->kernel, 4, &b->maps, &err), &err);
+	b->cells = mem_array(b->layout->cells, sizeof(*b->cells));
+	b->child = child_start();
+	must(maps_add_node(b->maps, b->child.pid, &b->node, &err), &err);
+	attach(b);
+}
+
+static void tear_down(struct bench *b)
+{
+	attach_close(b->attachment);
+	if (b->child.pid)
+		child_end(&b->child);
+	maps_close(b->maps);
+	compiled_free(b->compiled);
+	layout_free(b->layout);
+	target_plan_free(b->plan);
+	free(b->profile);
+	free(b->cells);
+	close(b->exe);
+}
+
+static uint64_t self(const struct bench *b, int func, enum abi_self which)
+{
+	return b->cells[func * ABI_SELF_CELLS + which];
+}
+
+static struct maps_flight flight(const struct bench *b, int func)
+{
+	_free_ struct maps_flights *flights = mem_alloc(sizeof(*flights));
+
+	maps_read_flights(b->maps, flights);
+	return flights->of[b->node][func];
+}
+
+static void read_cells(struct bench *b)
+{
+	maps_read_node(b->maps, b->node, b->cells);
+}
+
+/* started = returned + panicked + cancelled + in flight + lost, for every function. */
+static bool balanced(const struct bench *b)
+{
+	for (int f = 0; f < N_FUNCS; f++)
+		if (self(b, f, ABI_SELF_STARTED) !=
+		    self(b, f, ABI_SELF_RETURNED) + self(b, f, ABI_SELF_PANICKED) +
+			    self(b, f, ABI_SELF_CANCELLED) + flight(b, f).count +
+			    self(b, f, ABI_SELF_LOST_FULL) + self(b, f, ABI_SELF_LOST_KEY))
+			return false;
+	return true;
+}
+
+static void book(const struct bench *b, int f, bool good, const char *name)
+{
+	result(good && balanced(b), name,
+	       "started %lu returned %lu cancelled %lu in flight %u full %lu key %lu no start %lu "
+	       "fault %lu%s",
+	       self(b, f, ABI_SELF_STARTED), self(b, f, ABI_SELF_RETURNED),
+	       self(b, f, ABI_SELF_CANCELLED), flight(b, f).count, self(b, f, ABI_SELF_LOST_FULL),
+	       self(b, f, ABI_SELF_LOST_KEY), self(b, f, ABI_SELF_NO_START),
+	       self(b, f, ABI_SELF_VALUE_FAULT), balanced(b) ? "" : ", the book is not balanced");
+}
+
+struct sum {
+	size_t want[PROFILE_LABELS_MAX];
+	size_t n_labels;
+	uint64_t count, sum_ns, last_bucket;
+	size_t n_bounds;
+};
+
+static void pick(const struct layout_series *series, void *arg)
+{
+	struct sum *sum = arg;
+
+	if (memcmp(series->label, sum->want, sum->n_labels * sizeof(*sum->want)) != 0)
+		return;
+	sum->count += series->count;
+	sum->sum_ns += series->sum_ns;
+	sum->last_bucket += series->buckets[sum->n_bounds];
+}
+
+static struct sum series_of(const struct bench *b, size_t metric, size_t l0, size_t l1)
+{
+	struct sum sum = { .want = { l0, l1 },
+			   .n_labels = b->profile->metrics[metric].n_labels,
+			   .n_bounds = b->profile->metrics[metric].n_bounds };
+
+	layout_series(b->layout, b->cells, metric, pick, &sum);
+	return sum;
+}
+
+/* ---- the tests --------------------------------------------------------------------------------- */
+
+static void test_counts(struct bench *b, long n, const char *name)
+{
+	struct sum sum;
+
+	order(&b->child, 'p', n);
+	read_cells(b);
+	book(b, F_PLAIN,
+	     self(b, F_PLAIN, ABI_SELF_STARTED) == (uint64_t)n &&
+		     self(b, F_PLAIN, ABI_SELF_RETURNED) == (uint64_t)n &&
+		     self(b, F_PLAIN, ABI_SELF_NO_START) == 0,
+	     name);
+	sum = series_of(b, M_PLAIN_SECONDS, 0, 0);
+	result(sum.count == (uint64_t)n && sum.sum_ns > 0, "the histogram has every call",
+	       "count %lu sum %lu ns", sum.count, sum.sum_ns);
+}
+
+static void test_filter(struct bench *b)
+{
+	struct child stranger = child_start();
+	uint64_t before;
+
+	read_cells(b);
+	before = self(b, F_PLAIN, ABI_SELF_STARTED);
+	order(&stranger, 'p', 800);
+	child_end(&stranger);
+	read_cells(b);
+	book(b, F_PLAIN, self(b, F_PLAIN, ABI_SELF_STARTED) == before,
+	     "another process of the file is not counted");
+}
+
+static void test_recursion(struct bench *b)
+{
+	order(&b->child, 'r', 50);
+	read_cells(b);
+	book(b, F_RECURSE,
+	     self(b, F_RECURSE, ABI_SELF_STARTED) == 5000 &&
+		     self(b, F_RECURSE, ABI_SELF_RETURNED) == 5000,
+	     "recursive calls are told apart");
+}
+
+static void test_lost_ends(struct bench *b)
+{
+	uint64_t done, dropped_n;
+
+	order(&b->child, 'l', 400);
+	read_cells(b);
+	book(b, F_LEAVE,
+	     self(b, F_LEAVE, ABI_SELF_STARTED) == 400 &&
+		     self(b, F_LEAVE, ABI_SELF_RETURNED) == 300 &&
+		     self(b, F_LEAVE, ABI_SELF_CANCELLED) == 100,
+	     "a call whose end was skipped counts as cancelled at the next start");
+	dropped_n = series_of(b, M_LEAVE_TOTAL, 0, 0).count;
+	done = series_of(b, M_LEAVE_TOTAL, 1, 0).count;
+	result(done == 300 && dropped_n == 100, "the outcome is a label", "done %lu dropped %lu",
+	       done, dropped_n);
+}
+
+static void test_labels(struct bench *b)
+{
+	uint64_t approve_yes, reject_no, approve_unknown, unknown_yes;
+
+	order(&b->child, 'v', 0);
+	read_cells(b);
+	approve_yes = series_of(b, M_LABEL_TOTAL, 0, 1).count;
+	reject_no = series_of(b, M_LABEL_TOTAL, 1, 0).count;
+	approve_unknown = series_of(b, M_LABEL_TOTAL, 0, 2).count;
+	unknown_yes = series_of(b, M_LABEL_TOTAL, 2, 1).count;
+	result(approve_yes == 3 && reject_no == 2 && approve_unknown == 1 && unknown_yes == 1,
+	       "labels are read from the program's memory", "%lu %lu %lu %lu", approve_yes,
+	       reject_no, approve_unknown, unknown_yes);
+	book(b, F_LABEL, self(b, F_LABEL, ABI_SELF_VALUE_FAULT) == 1,
+	     "an unreadable label is counted");
+}
+
+static void test_keys(struct bench *b)
+{
+	order(&b->child, 'i', 20);
+	read_cells(b);
+	book(b, F_INDIRECT,
+	     self(b, F_INDIRECT, ABI_SELF_STARTED) == 20 &&
+		     self(b, F_INDIRECT, ABI_SELF_LOST_KEY) == 10 &&
+		     self(b, F_INDIRECT, ABI_SELF_RETURNED) == 10 &&
+		     self(b, F_INDIRECT, ABI_SELF_NO_START) == 10,
+	     "an unreadable identity is counted");
+}
+
+static void test_futures(struct bench *b)
+{
+	struct sum sum;
+	struct maps_flight in;
+
+	order(&b->child, 'b', 10);
+	usleep(100000);
+	in = flight(b, F_FUTURE);
+	result(in.count == 10 && in.oldest_ns > 100000000 && in.oldest_ns < 60000000000,
+	       "calls in flight have an age", "%u, oldest %lu ns", in.count, in.oldest_ns);
+	order(&b->child, 'f', 4);
+	order(&b->child, 'd', 10);
+	read_cells(b);
+	book(b, F_FUTURE,
+	     self(b, F_FUTURE, ABI_SELF_RETURNED) == 4 &&
+		     self(b, F_FUTURE, ABI_SELF_CANCELLED) == 6 &&
+		     self(b, F_FUTURE, ABI_SELF_NO_START) == 0,
+	     "drops end only what is in flight, silently");
+	sum = series_of(b, M_FUTURE_SECONDS, 0, 0);
+	result(sum.count == 4 && sum.sum_ns > 400000000 && sum.last_bucket == 0,
+	       "the histogram leaves cancelled calls out", "count %lu, sum %lu ns", sum.count,
+	       sum.sum_ns);
+}
+
+static void test_full(struct bench *b)
+{
+	uint64_t full, fits = ABI_IN_FLIGHT_BUCKETS * ABI_BUCKET_CALLS;
+
+	order(&b->child, 'b', FUTURES);
+	read_cells(b);
+	full = self(b, F_FUTURE, ABI_SELF_LOST_FULL);
+	book(b, F_FUTURE,
+	     full >= FUTURES - fits && flight(b, F_FUTURE).count + full == FUTURES &&
+		     flight(b, F_FUTURE).count > fits * 9 / 10,
+	     "a full table loses starts and says so");
+	order(&b->child, 'f', FUTURES);
+	read_cells(b);
+	book(b, F_FUTURE,
+	     flight(b, F_FUTURE).count == 0 && self(b, F_FUTURE, ABI_SELF_NO_START) == full,
+	     "and empties again, spilled calls too");
+	order(&b->child, 'b', 5000);
+	read_cells(b);
+	book(b, F_FUTURE, self(b, F_FUTURE, ABI_SELF_LOST_FULL) == full,
+	     "5,000 calls in flight find their place");
+}
+
+static void test_stop(struct bench *b)
+{
+	uint64_t lost[ABI_FUNCS_MAX] = {};
+	struct err err = {};
+
+	maps_stop_node(b->maps, b->node, lost);
+	result(lost[F_FUTURE] == 5000 && flight(b, F_FUTURE).count == 0,
+	       "the calls of a stopped node are forgotten", "%lu", lost[F_FUTURE]);
+	order(&b->child, 'p', 80);
+	must(maps_continue_node(b->maps, b->node, b->child.pid, &err), &err);
+	order(&b->child, 'b', 5);
+	result(flight(b, F_FUTURE).count == 5, "and a node goes on in its cells", "%u",
+	       flight(b, F_FUTURE).count);
+	order(&b->child, 'd', 5);
+}
+
+static void test_detach(struct bench *b)
+{
+	uint64_t before;
+	bool alive;
+
+	begin_order(&b->child, 'p', 80000);
+	for (int i = 0; i < 5; i++) {
+		usleep(20000);
+		attach_close(b->attachment);
+		attach(b);
+	}
+	alive = await(&b->child);
+	read_cells(b);
+	before = self(b, F_PLAIN, ABI_SELF_STARTED);
+	result(alive, "probes come and go under load", "the program did not survive");
+	attach_close(b->attachment);
+	b->attachment = NULL;
+	alive = order(&b->child, 'p', 8000);
+	read_cells(b);
+	result(alive && self(b, F_PLAIN, ABI_SELF_STARTED) == before,
+	       "nothing is counted without probes", "%lu more",
+	       self(b, F_PLAIN, ABI_SELF_STARTED) - before);
+	attach(b);
+	order(&b->child, 'p', 800);
+	read_cells(b);
+	result(self(b, F_PLAIN, ABI_SELF_STARTED) == before + 800, "and counted again with them",
+	       "%lu", self(b, F_PLAIN, ABI_SELF_STARTED) - before);
+}
+
+static void test_bytes(struct bench *b)
+{
+	struct attachment *other = NULL;
+	struct err err = {};
+	uint8_t was = b->plan->sites[3].bytes[0];
+	int r;
+
+	b->plan->sites[3].bytes[0] ^= 1;
+	r = attach_open(b->maps, &b->kernel, b->exe, b->plan, b->compiled, &other, &err);
+	b->plan->sites[3].bytes[0] = was;
+	result(r == -ESTALE && strstr(err.text, "another build"), "another instruction is refused",
+	       "%d: %s", r, err.text);
+	attach_close(other);
+}
+
+static void test_guilty(void)
+{
+	struct bench b = {};
+	const struct attach_refusal *refusals;
+	size_t n, on, wanted;
+
+	set_up(&b, true, true);
+	on = attach_sites(b.attachment, &wanted);
+	refusals = attach_refusals(b.attachment, &n);
+	result(on + 1 == wanted && n == 1 && refusals[0].instance == F_HALTS,
+	       "one site that cannot be probed is found and left out", "%zu of %zu, %zu refusals",
+	       on, wanted, n);
+	if (n)
+		printf("# %s\n", refusals[0].reason);
+	test_labels(&b);
+	tear_down(&b);
+}
+
+static void test_few(bool multi)
+{
+	struct bench b = {};
+
+	set_up(&b, multi, false);
+	test_counts(&b, 8000, "8,000 calls from 8 threads are 8,000");
+	test_filter(&b);
+	test_labels(&b);
+	tear_down(&b);
+}
+
+static void test_all(void)
+{
+	struct bench b = {};
+
+	set_up(&b, true, false);
+	test_counts(&b, 1000000, "1,000,000 calls from 8 threads are 1,000,000");
+	test_filter(&b);
+	test_recursion(&b);
+	test_lost_ends(&b);
+	test_labels(&b);
+	test_keys(&b);
+	test_futures(&b);
+	test_bytes(&b);
+	test_detach(&b);
+	tear_down(&b);
+	b = (struct bench){};
+	set_up(&b, true, false);
+	test_full(&b);
+	test_stop(&b);
+	tear_down(&b);
+	test_guilty();
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "all";
+
+	prefix = argc > 2 ? argv[2] : "";
+	if (!strcmp(what, "all"))
+		test_all();
+	else
+		test_few(strcmp(what, "perf") != 0);
+	return failures ? 1 : 0;
+}
