@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names that say secret. The agent reads only scalars that a profile names,
- * and this is the first of two gates: it goes by the words of the path. The
- * second goes by types, where the path is followed through debug information.
+ * Names that say secret. The agent reads only scalars that a profile names, and
+ * a path is refused by its words before any binary is looked at. The question
+ * can be asked of the path of a Rust type as well.
  */
 #ifndef PROFILE_SECRET_H
 #define PROFILE_SECRET_H
