@@ -139,6 +139,18 @@ struct abi_bounds {
 	__u64 ns[ABI_BOUNDS_MAX]; /* ascending; ~0 behind the last */
 };
 
+/* How many of the bounds are below @ns, which is the number of its bucket.
+ * With at most 15 bounds it stays within two cache lines. */
+static inline __u32 abi_bucket(const struct abi_bounds *b, __u32 n_bounds, __u64 ns)
+{
+	__u32 i = n_bounds > 15 && ns > b->ns[15] ? 16 : 0;
+
+	for (__u32 step = 8; step; step /= 2)
+		if (ns > b->ns[(i + step - 1) & (ABI_BOUNDS_MAX - 1)])
+			i += step;
+	return i + (ns > b->ns[i & (ABI_BOUNDS_MAX - 1)]);
+}
+
 /* What an end puts into captured values by its kind (the outcome label): each
  * byte of `mask` that is set takes the byte of `value`. */
 struct abi_outcome {

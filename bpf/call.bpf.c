@@ -270,23 +270,6 @@ static __noinline u64 capture(struct pt_regs *ctx, const struct abi_site *site, 
 
 /* ---- metrics ---------------------------------------------------------------------- */
 
-/* How many of the bounds are below @ns, which is the number of its bucket. */
-static __always_inline u32 bucket_of(u32 table, u32 n_bounds, u64 ns)
-{
-	const struct abi_bounds *b = &bounds[table & (ABI_BOUNDS_TABLE_MAX - 1)];
-	u32 i = 0;
-
-	if (n_bounds > 15 && ns > b->ns[15])
-		i = 16;
-#pragma unroll
-	for (u32 step = 8; step; step /= 2)
-		if (ns > b->ns[(i + step - 1) & (ABI_BOUNDS_MAX - 1)])
-			i += step;
-	if (ns > b->ns[i & (ABI_BOUNDS_MAX - 1)])
-		i++;
-	return i;
-}
-
 /* Feeds one ended call to the metrics of its function. */
 static __noinline void feed(const struct abi_func *func, u32 block, u32 kind, u32 captured,
 			    u64 start_ns)
@@ -317,7 +300,8 @@ static __noinline void feed(const struct abi_func *func, u32 block, u32 kind, u3
 			u64 ns = bpf_ktime_get_ns() - start_ns;
 
 			count(cell + binding->n_bounds + 1, ns);
-			cell += bucket_of(binding->bounds, binding->n_bounds, ns);
+			cell += abi_bucket(&bounds[binding->bounds & (ABI_BOUNDS_TABLE_MAX - 1)],
+					   binding->n_bounds, ns);
 		}
 		count(cell, 1);
 	}

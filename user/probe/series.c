@@ -125,11 +125,11 @@ void layout_series(const struct layout *layout, const uint64_t *cells, size_t me
 
 	for (size_t r = 0; r < layout->n_regions; r++) {
 		const struct layout_region *region = &layout->regions[r];
-		size_t func = finds.metric->sources[region->source].func;
-		size_t index[ABI_LABELS_MAX] = {};
+		size_t index[ABI_LABELS_MAX] = {}, func;
 
 		if (region->metric != metric)
 			continue;
+		func = finds.metric->sources[region->source].func;
 		do
 			add_series(layout, region, index, cells, &finds);
 		while (next_index(layout, region, func, index));
