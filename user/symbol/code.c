@@ -300,5 +300,6 @@ size_t code_find(const struct code *code, uint64_t addr)
 
 bool code_ends_block(const struct insn *in)
 {
-	return in->op == OP_JMP || in->op == OP_JMP_REG || in->op == OP_RET || in->op == OP_TRAP;
+	return in->noreturn || in->op == OP_JMP || in->op == OP_JMP_REG || in->op == OP_RET ||
+	       in->op == OP_TRAP;
 }

@@ -76,6 +76,7 @@ struct insn {
 	struct code_mem mem;
 	uint8_t len, op, size, dst, src, cc;
 	bool high;       /* an 8-bit operand is ah, bh, ch or dh */
+	bool noreturn;   /* OP_CALL: control does not come back (set by symbol/noreturn) */
 	bool writes_mem; /* OP_OTHER: changes the memory operand, `size` bytes */
 	bool reads_mem;
 	uint16_t writes; /* registers changed, bit per code_reg */

@@ -46,6 +46,12 @@ static struct flow_value value(uint32_t kind, int64_t off)
 	return (struct flow_value){ kind, off };
 }
 
+/* Offsets wrap as addresses do. */
+static int64_t add(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 /* --- jump tables ------------------------------------------------------- */
 
 /* Reads 32-bit table-relative entries while they lead to instructions of this
@@ -226,7 +232,7 @@ struct flow_value flow_address(const struct flow_state *st, const struct code_me
 	if (mem->base != REG_NONE)
 		base = st->reg[mem->base];
 	if (base.kind == FLOW_CONST || flow_is_pointer(base))
-		return value(base.kind, base.off + mem->disp);
+		return value(base.kind, add(base.off, mem->disp));
 	return top;
 }
 
@@ -252,9 +258,9 @@ static struct flow_value add_values(struct flow_value a, struct flow_value b)
 	if (b.kind == FLOW_TABLE && a.kind == FLOW_CONST && a.off == b.off)
 		return value(FLOW_TARGETS, a.off);
 	if (b.kind == FLOW_CONST && (a.kind == FLOW_CONST || flow_is_pointer(a)))
-		return value(a.kind, a.off + b.off);
+		return value(a.kind, add(a.off, b.off));
 	if (a.kind == FLOW_CONST && flow_is_pointer(b))
-		return value(b.kind, a.off + b.off);
+		return value(b.kind, add(a.off, b.off));
 	return top;
 }
 

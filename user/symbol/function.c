@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "symbol/noreturn.h"
 
-int function_open(const struct image *image, uint64_t low, uint64_t high, struct function **out,
+int function_open(struct image *image, uint64_t low, uint64_t high, struct function **out,
 		  struct err *err)
 {
 	struct function *fn = mem_alloc(sizeof(*fn));
@@ -21,6 +22,8 @@ int function_open(const struct image *image, uint64_t low, uint64_t high, struct
 	if (unwind_find(image, low, &fn->unwind) < 0)
 		fn->unwind = (struct unwind_function){ .low = low, .high = high };
 	r = code_decode(image, low, high, &fn->code, err);
+	if (r == 0)
+		noreturn_mark(image, fn->code);
 	if (r == 0)
 		r = flow_run(fn->code, &fn->unwind, &fn->flow, err);
 	if (r < 0) {
@@ -129,13 +132,8 @@ bool function_operand(const struct insn *in, struct abi_recipe *out)
 const char *function_callee(const struct function *fn, size_t i)
 {
 	const struct insn *in = &fn->code->at[i];
-	const struct image_symbol *sym;
-	uint64_t target = in->target;
+	uint64_t target = in->op == OP_CALL ? noreturn_target(fn->image, in) : 0;
+	const struct image_symbol *sym = target ? image_symbol_at(fn->image, target) : NULL;
 
-	if (in->op != OP_CALL)
-		return NULL;
-	if (!target && in->mem.base == REG_NONE && in->mem.index == REG_NONE && in->mem.disp)
-		target = image_pointer(fn->image, (uint64_t)in->mem.disp); /* through the GOT */
-	sym = target ? image_symbol_at(fn->image, target) : NULL;
 	return sym ? sym->name : NULL;
 }

@@ -19,7 +19,8 @@ struct function {
 	struct flow *flow;
 };
 
-int function_open(const struct image *image, uint64_t low, uint64_t high, struct function **out,
+/* @image is not changed but for its cache of callees. */
+int function_open(struct image *image, uint64_t low, uint64_t high, struct function **out,
 		  struct err *err);
 void function_free(struct function *fn);
 

@@ -115,6 +115,8 @@ static void load_build_id(struct image *im)
 	}
 }
 
+static void load_relocs(struct image *im);
+
 int image_open(int fd, const char *path, struct image **out, struct err *err)
 {
 	_cleanup_(image_freep) struct image *im = mem_alloc(sizeof(*im));
@@ -145,6 +147,7 @@ int image_open(int fd, const char *path, struct image **out, struct err *err)
 	if (r < 0)
 		return r;
 	load_build_id(im);
+	load_relocs(im);
 	*out = TAKE_PTR(im);
 	return 0;
 }
@@ -159,6 +162,8 @@ void image_free(struct image *im)
 		munmap((void *)im->data, im->size);
 	free(im->segments);
 	free(im->symbols);
+	free(im->relocs);
+	free(im->callees);
 	free(im->path);
 	free(im);
 }
@@ -273,37 +278,86 @@ const struct image_symbol *image_symbol_at(const struct image *im, uint64_t vadd
 	return &im->symbols[lo];
 }
 
-/* R_X86_64_RELATIVE entries of .rela.dyn; linkers sort them by address, but not all do. */
-static bool relative_addend(const struct image *im, uint64_t vaddr, uint64_t *out)
+/* --- relocations --------------------------------------------------------------- */
+
+static int reloc_order(const void *a, const void *b)
+{
+	const struct image_reloc *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+static const char *reloc_name(const struct image *im, const GElf_Shdr *sh, uint64_t index)
+{
+	Elf_Scn *scn = elf_getscn(im->elf, sh->sh_link);
+	Elf_Data *data = scn ? elf_getdata(scn, NULL) : NULL;
+	GElf_Shdr table;
+	GElf_Sym sym;
+
+	if (!data || !gelf_getshdr(scn, &table) || !gelf_getsym(data, (int)index, &sym))
+		return NULL;
+	return elf_strptr(im->elf, table.sh_link, sym.st_name);
+}
+
+static void add_relocs(struct image *im, const GElf_Shdr *sh, Elf_Data *data)
+{
+	const Elf64_Rela *rela = data->d_buf;
+	size_t n = data->d_size / sizeof(*rela);
+
+	im->relocs = mem_grow(im->relocs, im->n_relocs + n, sizeof(*im->relocs));
+	for (size_t i = 0; i < n; i++) {
+		struct image_reloc *r = &im->relocs[im->n_relocs];
+		uint64_t type = ELF64_R_TYPE(rela[i].r_info);
+
+		*r = (struct image_reloc){ .addr = rela[i].r_offset };
+		if (type == R_X86_64_RELATIVE)
+			r->value = (uint64_t)rela[i].r_addend;
+		else if (type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT)
+			r->name = reloc_name(im, sh, ELF64_R_SYM(rela[i].r_info));
+		else
+			continue;
+		im->n_relocs++;
+	}
+}
+
+/* .rela.dyn and .rela.plt, which strip leaves in place. */
+static void load_relocs(struct image *im)
 {
 	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(im->elf, scn));) {
-		const Elf64_Rela *rela;
 		Elf_Data *data;
 		GElf_Shdr sh;
 
-		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_RELA ||
-		    !(sh.sh_flags & SHF_ALLOC) || !(data = elf_rawdata(scn, NULL)))
-			continue;
-		rela = data->d_buf;
-		for (size_t i = 0; i < data->d_size / sizeof(*rela); i++) {
-			if (rela[i].r_offset != vaddr ||
-			    ELF64_R_TYPE(rela[i].r_info) != R_X86_64_RELATIVE)
-				continue;
-			*out = (uint64_t)rela[i].r_addend;
-			return true;
-		}
+		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_RELA && (sh.sh_flags & SHF_ALLOC) &&
+		    (data = elf_rawdata(scn, NULL)))
+			add_relocs(im, &sh, data);
 	}
-	return false;
+	qsort(im->relocs, im->n_relocs, sizeof(*im->relocs), reloc_order);
+}
+
+static const struct image_reloc *reloc_at(const struct image *im, uint64_t vaddr)
+{
+	struct image_reloc key = { .addr = vaddr };
+
+	return im->n_relocs ? bsearch(&key, im->relocs, im->n_relocs, sizeof(key), reloc_order) :
+			      NULL;
 }
 
 uint64_t image_pointer(const struct image *im, uint64_t vaddr)
 {
+	const struct image_reloc *r = reloc_at(im, vaddr);
 	const uint8_t *p = image_bytes(im, vaddr, 8);
 	uint64_t value = 0;
 
-	if (relative_addend(im, vaddr, &value))
-		return value;
+	if (r)
+		return r->value;
 	if (p)
 		memcpy(&value, p, 8);
 	return value;
+}
+
+const char *image_import(const struct image *im, uint64_t vaddr)
+{
+	const struct image_reloc *r = reloc_at(im, vaddr);
+
+	return r ? r->name : NULL;
 }

@@ -24,6 +24,19 @@ struct image_symbol {
 	const char *name; /* in the ELF string table, mangled */
 };
 
+/* What the loader puts at an address: another address, or that of an imported symbol. */
+struct image_reloc {
+	uint64_t addr;
+	uint64_t value;   /* R_X86_64_RELATIVE: the address */
+	const char *name; /* an import: its name, else NULL */
+};
+
+/* What is known of a called function; see symbol/noreturn. */
+struct image_callee {
+	uint64_t addr;
+	bool returns;
+};
+
 struct image {
 	char *path;
 	int fd; /* not owned */
@@ -34,6 +47,10 @@ struct image {
 	size_t n_segments;
 	struct image_symbol *symbols; /* functions, by address */
 	size_t n_symbols;
+	struct image_reloc *relocs; /* by address */
+	size_t n_relocs;
+	struct image_callee *callees; /* a cache, grown while functions are opened */
+	size_t n_callees;
 	uint64_t eh_frame_hdr; /* vaddr of PT_GNU_EH_FRAME, 0 when there is none */
 	uint8_t build_id[20];
 	size_t n_build_id;
@@ -55,6 +72,8 @@ bool image_executable(const struct image *image, uint64_t vaddr);
 /* The address that a pointer in the file's data holds once loaded: what a
  * relative relocation puts there, else what is stored. 0 when unknown. */
 uint64_t image_pointer(const struct image *image, uint64_t vaddr);
+/* The name of the import whose address the loader puts at @vaddr, or NULL. */
+const char *image_import(const struct image *image, uint64_t vaddr);
 /* The function symbol that covers @vaddr, or NULL. */
 const struct image_symbol *image_symbol_at(const struct image *image, uint64_t vaddr);
 

@@ -310,6 +310,8 @@ bool instance_poll(struct resolver *rs, const struct debug_hit *hit)
 	return true;
 }
 
+#define DROP_GLUE "drop glue"
+
 /* --- drop glue --------------------------------------------------------------------- */
 
 /* drop_in_place<NAME> or drop_glue<NAME> */
@@ -319,6 +321,26 @@ static bool drops(const char *glue, const char *future)
 	size_t len = strlen(future);
 
 	return open && strncmp(open + 1, future, len) == 0 && strcmp(open + 1 + len, ">") == 0;
+}
+
+/* All drop glue of a function is one row: its copies are many and tell nothing apart. */
+static unsigned drop_row(struct resolver *rs, unsigned func)
+{
+	for (unsigned i = 0; i < rs->plan->n_rows; i++)
+		if (rs->plan->rows[i].func == func &&
+		    strcmp(rs->plan->rows[i].where, DROP_GLUE) == 0)
+			return i;
+	return instance_row(rs->plan, func, PLAN_READY, mem_strdup(DROP_GLUE), NULL, NULL);
+}
+
+static void count_drop_sites(struct plan *plan, unsigned row)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_sites; i++)
+		n += plan->sites[i].instance == row;
+	free(plan->rows[row].how);
+	plan->rows[row].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
 }
 
 bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
@@ -350,11 +372,10 @@ bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
 		free(drafts.at);
 		return false;
 	}
-	row = instance_row(rs->plan, hit->func, PLAN_READY, describe(hit, &die, &around),
-			   mem_printf("%zu cancel site%s", drafts.n, drafts.n == 1 ? "" : "s"),
-			   NULL);
+	row = drop_row(rs, hit->func);
 	for (size_t i = 0; i < drafts.n; i++)
 		add_site(rs, fn, &drafts.at[i], hit->func, row);
+	count_drop_sites(rs->plan, row);
 	free(drafts.at);
 	return true;
 }

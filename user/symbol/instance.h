@@ -10,7 +10,7 @@
 
 /* What the resolver carries along while it works through a file. */
 struct resolver {
-	const struct image *image;
+	struct image *image;
 	const struct profile *profile;
 	Dwarf *dbg;
 	struct plan *plan;

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which processes are counted for, from their first moment to their last. */
+#include "cmd/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/stats.h"
+#include "target/env.h"
+
+#define NODE_ID_MAX 64
+
+double agent_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* --- opening and closing ------------------------------------------------------- */
+
+static int load_profile(struct agent *agent, struct err *err)
+{
+	struct profile_faults faults = {};
+	int r = profile_load(agent->options->profile, &agent->profile, &faults, err);
+
+	profile_faults_free(&faults);
+	return r;
+}
+
+/* --exe must name a file that can be watched at all: said before anything is loaded. */
+static int check_exe(struct agent *agent, struct err *err)
+{
+	const char *path = agent->options->exe;
+	_close_ int fd = -1;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "--exe %s cannot be opened: %s", path, strerror(errno));
+	return exe_read(fd, path, &agent->only, err);
+}
+
+int agent_open(struct agent *agent, const struct options *options, struct err *err)
+{
+	int r;
+
+	*agent = (struct agent){ .options = options, .log = &options->log, .stats_fd = -1 };
+	agent->started = agent_now();
+	r = load_profile(agent, err);
+	if (r == 0)
+		r = check_exe(agent, err);
+	if (r < 0)
+		return r;
+	kernel_ask(&agent->kernel);
+	r = kernel_check(&agent->kernel, err);
+	if (r == 0)
+		r = layout_make(agent->profile, &agent->layout, err);
+	if (r == 0)
+		r = maps_open(agent->layout, &agent->kernel, ABI_NODES_MAX, &agent->maps, err);
+	if (r == 0 && options->stats)
+		r = stats_enable(&agent->stats_fd, err);
+	return r;
+}
+
+static void node_free(struct node *node)
+{
+	free(node->id);
+	free(node);
+}
+
+void agent_close(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->binaries.n; i++)
+		binary_free(agent, agent->binaries.at[i]);
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		node_free(agent->nodes.at[i]);
+	free(agent->binaries.at);
+	free(agent->nodes.at);
+	scan_free(&agent->processes);
+	maps_close(agent->maps);
+	layout_free(agent->layout);
+	profile_free(agent->profile);
+	if (agent->stats_fd >= 0)
+		close(agent->stats_fd);
+	*agent = (struct agent){ .stats_fd = -1 };
+}
+
+/* --- nodes ------------------------------------------------------------------------ */
+
+static struct node *running_node(const struct agent *agent, pid_t tgid)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		if (agent->nodes.at[i]->tgid == tgid && !agent->nodes.at[i]->ended)
+			return agent->nodes.at[i];
+	return NULL;
+}
+
+static struct node *node_named(const struct agent *agent, const char *id)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		if (strcmp(agent->nodes.at[i]->id, id) == 0)
+			return agent->nodes.at[i];
+	return NULL;
+}
+
+/* The process names itself, else a flag does, else its number is the name. */
+static char *choose_id(struct agent *agent, pid_t tgid, bool *named)
+{
+	const char *variable = agent->profile->node_id_env;
+	char value[NODE_ID_MAX];
+	struct err err = {};
+
+	*named = true;
+	if (variable && env_read(tgid, variable, value, sizeof(value), &err) == 0)
+		return mem_strdup(value);
+	if (err.text[0])
+		log_debug(agent->log, "pid %d: %s", tgid, err.text);
+	if (agent->options->node_id)
+		return mem_strdup(agent->options->node_id);
+	*named = false;
+	return mem_printf("%d", tgid);
+}
+
+static int resume_node(struct agent *agent, struct node *node, const struct process *p,
+		       struct binary *binary)
+{
+	struct err err = {};
+	int r = maps_continue_node(agent->maps, node->slot, p->tgid, &err);
+
+	if (r < 0) {
+		log_warn(agent->log, "node %s (pid %d) is not counted: %s", node->id, p->tgid,
+			 err.text);
+		return r;
+	}
+	node->tgid = p->tgid;
+	node->start = p->start;
+	node->binary = binary;
+	node->ended = 0;
+	log_info(agent->log, "node %s is back as pid %d", node->id, p->tgid);
+	return 0;
+}
+
+static void add_node(struct agent *agent, const struct process *p, struct binary *binary)
+{
+	_free_ char *id = NULL;
+	struct err err = {};
+	struct node *node;
+	bool named;
+	unsigned slot;
+
+	id = choose_id(agent, p->tgid, &named);
+	node = node_named(agent, id);
+	if (node && node->ended && named) {
+		resume_node(agent, node, p, binary);
+		return;
+	}
+	if (node) {
+		char *twin = mem_printf("%s@%d", id, p->tgid);
+
+		log_warn(agent->log, "pid %d calls itself node %s, as pid %d does: shown as %s",
+			 p->tgid, id, node->tgid, twin);
+		free(id);
+		id = twin;
+	}
+	if (maps_add_node(agent->maps, p->tgid, &slot, &err) < 0) {
+		log_warn(agent->log, "node %s (pid %d) is not counted: %s", id, p->tgid, err.text);
+		return;
+	}
+	node = mem_alloc(sizeof(*node));
+	*node = (struct node){ .id = TAKE_PTR(id),
+			       .named = named,
+			       .tgid = p->tgid,
+			       .start = p->start,
+			       .binary = binary,
+			       .slot = slot,
+			       .since = agent_now() };
+	*VEC_ADD(&agent->nodes) = node;
+	log_info(agent->log, "node %s is pid %d, %s", node->id, node->tgid, binary->path);
+}
+
+static void end_node(struct agent *agent, struct node *node)
+{
+	maps_stop_node(agent->maps, node->slot, node->lost);
+	node->ended = agent_now();
+	log_info(agent->log, "node %s (pid %d) ended", node->id, node->tgid);
+}
+
+/* --- looking ------------------------------------------------------------------------ */
+
+static bool asked_for(const struct agent *agent, const struct process *p)
+{
+	const struct options *o = agent->options;
+
+	if (p->tgid == getpid() || (o->pid && o->pid != p->tgid))
+		return false;
+	return !o->exe || exe_same_place(agent->only.place, p->exe);
+}
+
+static void process_began(const struct process *p, void *arg)
+{
+	struct agent *agent = arg;
+	struct binary *binary;
+	struct err err = {};
+
+	if (!asked_for(agent, p) || running_node(agent, p->tgid))
+		return;
+	binary = binary_find(agent, p->tgid, &err);
+	if (!binary && agent->options->pid)
+		log_warn(agent->log, "%s", err.text);
+	if (binary && binary->attachment)
+		add_node(agent, p, binary);
+}
+
+static void process_ended(const struct process *p, void *arg)
+{
+	struct agent *agent = arg;
+	struct node *node = running_node(agent, p->tgid);
+
+	if (node && node->start == p->start)
+		end_node(agent, node);
+}
+
+/* What the first look found must be something, where the user named it. */
+static int check_found(const struct agent *agent, struct err *err)
+{
+	const struct options *o = agent->options;
+
+	for (size_t i = 0; i < agent->binaries.n; i++) {
+		const struct binary *b = agent->binaries.at[i];
+
+		if (b->trouble && (o->exe || o->pid))
+			return err_set(err, -ENOENT, "%s", b->trouble);
+	}
+	if (o->pid && !running_node(agent, o->pid))
+		return err_set(err, -ESRCH,
+			       "there is no process %d whose executable can be watched", o->pid);
+	return 0;
+}
+
+/* --exe names a file that nobody runs yet: look at it now, so that a wrong one is
+ * told at once and the first process finds its probes in place. */
+static void probe_only(struct agent *agent)
+{
+	_close_ int fd = -1;
+	struct binary *b;
+
+	for (size_t i = 0; i < agent->binaries.n; i++)
+		if (exe_same_place(agent->binaries.at[i]->exe.place, agent->only.place))
+			return;
+	fd = open(agent->options->exe, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	b = mem_alloc(sizeof(*b));
+	b->exe = agent->only;
+	b->path = mem_strdup(agent->options->exe);
+	b->ours = true;
+	*VEC_ADD(&agent->binaries) = b;
+	binary_probe(agent, b, fd);
+}
+
+int agent_look(struct agent *agent, bool first, struct err *err)
+{
+	struct scan now = {};
+	int r = scan_processes("/proc", &now, err);
+
+	if (r < 0)
+		return r;
+	if (first && agent->options->exe)
+		probe_only(agent);
+	scan_compare(&agent->processes, &now, process_ended, process_began, agent);
+	scan_free(&agent->processes);
+	agent->processes = now;
+	return first ? check_found(agent, err) : 0;
+}
+
+void agent_look_at(struct agent *agent, pid_t tgid)
+{
+	struct process p;
+	struct node *node = running_node(agent, tgid);
+	int r = scan_process("/proc", tgid, &p);
+
+	/* gone, another process of the same number, or another program in the same process */
+	if (node &&
+	    (r < 0 || node->start != p.start || !exe_same_place(node->binary->exe.place, p.exe))) {
+		end_node(agent, node);
+		node = NULL;
+	}
+	if (r == 0 && !node)
+		process_began(&p, agent);
+}
+
+static bool in_use(const struct agent *agent, const struct binary *binary)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		if (agent->nodes.at[i]->binary == binary)
+			return true;
+	if (agent->options->exe && exe_same_place(agent->only.place, binary->exe.place))
+		return true;
+	for (size_t i = 0; i < agent->processes.n; i++)
+		if (exe_same_place(agent->processes.at[i].exe, binary->exe.place))
+			return true;
+	return false;
+}
+
+void agent_forget(struct agent *agent)
+{
+	double now = agent_now();
+
+	for (size_t i = 0; i < agent->nodes.n;) {
+		struct node *node = agent->nodes.at[i];
+
+		if (!node->ended || now - node->ended < AGENT_FORGET_SECONDS) {
+			i++;
+			continue;
+		}
+		log_info(agent->log, "node %s ended %d s ago: its series are no longer shown",
+			 node->id, AGENT_FORGET_SECONDS);
+		maps_drop_node(agent->maps, node->slot);
+		node_free(node);
+		agent->nodes.at[i] = agent->nodes.at[--agent->nodes.n];
+	}
+	for (size_t i = 0; i < agent->binaries.n;) {
+		if (in_use(agent, agent->binaries.at[i])) {
+			i++;
+			continue;
+		}
+		binary_free(agent, agent->binaries.at[i]);
+		agent->binaries.at[i] = agent->binaries.at[--agent->binaries.n];
+	}
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From a running executable to its probes. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/agent.h"
+#include "symbol/peek.h"
+#include "symbol/resolve.h"
+
+static double monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static struct binary *known(const struct agent *agent, const struct exe *exe)
+{
+	for (size_t i = 0; i < agent->binaries.n; i++)
+		if (exe_same(&agent->binaries.at[i]->exe, exe))
+			return agent->binaries.at[i];
+	return NULL;
+}
+
+static char *path_of(pid_t tgid)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", tgid);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return mem_printf("/proc/%d/exe", tgid);
+	path[n] = '\0';
+	return mem_strdup(path);
+}
+
+static bool wanted_explicitly(const struct agent *agent, const struct exe *exe, pid_t tgid)
+{
+	if (agent->options->exe)
+		return exe_same_place(agent->only.place, exe->place);
+	return agent->options->pid == tgid;
+}
+
+struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err)
+{
+	_close_ int fd = -1;
+	struct binary *binary;
+	struct exe exe;
+
+	if (exe_of_process(tgid, &fd, &exe, err) < 0)
+		return NULL;
+	binary = known(agent, &exe);
+	if (binary)
+		return binary;
+	binary = mem_alloc(sizeof(*binary));
+	binary->exe = exe;
+	binary->path = path_of(tgid);
+	*VEC_ADD(&agent->binaries) = binary;
+	binary->ours = wanted_explicitly(agent, &exe, tgid) || peek_may_have(fd, agent->profile);
+	if (binary->ours)
+		binary_probe(agent, binary, fd);
+	return binary;
+}
+
+void binary_summary(const struct binary *binary, unsigned counts[PLAN_ABSENT + 1])
+{
+	memset(counts, 0, (PLAN_ABSENT + 1) * sizeof(*counts));
+	for (size_t i = 0; binary->plan && i < binary->plan->n_rows; i++)
+		counts[binary->plan->rows[i].state]++;
+}
+
+/* What compile or the kernel refused becomes part of the row that people see. */
+static void refuse_row(struct plan_row *row, bool whole, const char *reason)
+{
+	char *text = row->reason ? mem_printf("%s; %s", row->reason, reason) : mem_strdup(reason);
+
+	free(row->reason);
+	row->reason = text;
+	if (whole)
+		row->state = PLAN_REFUSED;
+	else if (row->state == PLAN_READY)
+		row->state = PLAN_PARTIAL;
+}
+
+static void note_refusals(struct binary *b)
+{
+	const struct attach_refusal *attach = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->compiled->n_refusals; i++)
+		refuse_row(&b->plan->rows[b->compiled->refusals[i].instance],
+			   b->compiled->refusals[i].whole, b->compiled->refusals[i].reason);
+	if (b->attachment)
+		attach = attach_refusals(b->attachment, &n);
+	for (size_t i = 0; i < n; i++)
+		refuse_row(&b->plan->rows[attach[i].instance], true, attach[i].reason);
+}
+
+static int set_probes(struct agent *agent, struct binary *b, int fd, struct err *err)
+{
+	int r = compile_plan(agent->layout, b->plan, &b->compiled, err);
+
+	if (r < 0)
+		return r;
+	if (!b->compiled->n_sites)
+		return err_set(err, -ENOENT,
+			       "%s has no function of the profile %s that can be probed", b->path,
+			       agent->profile->name);
+	r = maps_put_sites(agent->maps, b->compiled->sites, b->compiled->n_sites,
+			   b->compiled->values, b->compiled->n_values, &b->range, err);
+	if (r < 0)
+		return r;
+	return attach_open(agent->maps, &agent->kernel, fd, b->plan, b->compiled, &b->attachment,
+			   err);
+}
+
+void binary_probe(struct agent *agent, struct binary *b, int fd)
+{
+	unsigned counts[PLAN_ABSENT + 1];
+	double began = monotonic();
+	struct err err = {};
+	size_t sites = 0;
+	int r = resolve_plan_apart(fd, b->path, agent->options->debug, agent->profile, &b->plan,
+				   &err);
+
+	b->resolve_seconds = monotonic() - began;
+	if (r == 0)
+		r = set_probes(agent, b, fd, &err);
+	if (b->compiled)
+		note_refusals(b);
+	if (r < 0) {
+		b->trouble = mem_strdup(err.text);
+		log_warn(agent->log, "%s", err.text);
+		return;
+	}
+	attach_sites(b->attachment, &sites);
+	binary_summary(b, counts);
+	log_info(agent->log,
+		 "%s: %zu sites attached, resolved in %.2f s; instances: %u ready, %u partial, %u "
+		 "refused, %u functions absent",
+		 b->path, sites, b->resolve_seconds, counts[PLAN_READY], counts[PLAN_PARTIAL],
+		 counts[PLAN_REFUSED], counts[PLAN_ABSENT]);
+}
+
+void binary_free(struct agent *agent, struct binary *b)
+{
+	attach_close(b->attachment);
+	if (b->range.n_sites || b->range.n_values)
+		maps_take_sites(agent->maps, &b->range);
+	compiled_free(b->compiled);
+	plan_free(b->plan);
+	free(b->trouble);
+	free(b->path);
+	free(b);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The families that the profile asks for. */
+#include "cmd/collect.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct walk {
+	const struct profile_metric *metric;
+	const struct node *node;
+	struct metric_family *family;
+};
+
+static void add_labels(const struct walk *w, const struct layout_series *from,
+		       struct metric_series *to)
+{
+	series_label(to, "node_id", w->node->id);
+	for (size_t l = 0; l < w->metric->n_labels; l++) {
+		const struct profile_label *label = &w->metric->labels[l];
+		size_t i = from->label[l];
+
+		series_label(to, label->name, i < label->n_values ? label->values[i] : "unknown");
+	}
+}
+
+static void add_series(const struct layout_series *from, void *arg)
+{
+	struct walk *w = arg;
+	struct metric_series *to = family_series(w->family);
+	size_t n = w->metric->n_bounds;
+
+	add_labels(w, from, to);
+	to->created = w->node->since;
+	to->count = from->count;
+	to->integral = true;
+	if (w->metric->type != PROFILE_HISTOGRAM)
+		return;
+	to->integral = false;
+	to->value = (double)from->sum_ns / 1e9;
+	to->bounds = w->metric->bounds;
+	to->n_bounds = n;
+	to->buckets = mem_array(n + 1, sizeof(*to->buckets));
+	memcpy(to->buckets, from->buckets, (n + 1) * sizeof(*to->buckets));
+}
+
+static void collect_metric(struct agent *agent, size_t m, uint64_t *const *cells,
+			   struct metric_snapshot *out)
+{
+	const struct profile_metric *metric = &agent->profile->metrics[m];
+	struct walk w = { .metric = metric };
+
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		/* asked for anew each time: the snapshot may move its families */
+		w.family = snapshot_family(out, metric->name,
+					   metric->type == PROFILE_HISTOGRAM ? METRIC_HISTOGRAM :
+									       METRIC_COUNTER,
+					   metric->unit, metric->help);
+		w.node = agent->nodes.at[i];
+		layout_series(agent->layout, cells[i], m, add_series, &w);
+	}
+	if (!agent->nodes.n)
+		snapshot_family(out, metric->name,
+				metric->type == PROFILE_HISTOGRAM ? METRIC_HISTOGRAM :
+								    METRIC_COUNTER,
+				metric->unit, metric->help);
+}
+
+void collect(struct agent *agent, struct metric_snapshot *out)
+{
+	_free_ uint64_t **cells = mem_array(agent->nodes.n, sizeof(*cells));
+	_free_ struct maps_flights *flights = mem_alloc(sizeof(*flights));
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		cells[i] = mem_array(agent->layout->cells, sizeof(**cells));
+		maps_read_node(agent->maps, agent->nodes.at[i]->slot, cells[i]);
+	}
+	maps_read_flights(agent->maps, flights);
+	for (size_t m = 0; m < agent->profile->n_metrics; m++)
+		collect_metric(agent, m, cells, out);
+	collect_self(agent, cells, flights, out);
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		free(cells[i]);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	agent->scrape_seconds =
+		(double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What the agent says about itself: what it sees, misses and costs. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cmd/collect.h"
+#include "probe/stats.h"
+
+static struct metric_series *add(struct metric_snapshot *out, const char *name,
+				 enum metric_type type, const char *unit, const char *help)
+{
+	return family_series(snapshot_family(out, name, type, unit, help));
+}
+
+static void set_count(struct metric_series *s, uint64_t n)
+{
+	s->integral = true;
+	s->count = n;
+}
+
+/* --- calls ------------------------------------------------------------------------ */
+
+struct calls {
+	const struct node *node;
+	const char *function;
+	const uint64_t *self; /* ABI_SELF_CELLS cells */
+	const struct maps_flight *flight;
+	uint64_t ended_with_process;
+};
+
+static struct metric_series *call_series(struct metric_snapshot *out, const struct calls *c,
+					 const char *name, enum metric_type type, const char *unit,
+					 const char *help)
+{
+	struct metric_series *s = add(out, name, type, unit, help);
+
+	series_label(s, "node_id", c->node->id);
+	series_label(s, "function", c->function);
+	if (type == METRIC_COUNTER)
+		s->created = c->node->since;
+	return s;
+}
+
+static void call_counter(struct metric_snapshot *out, const struct calls *c, const char *name,
+			 const char *help, const char *label, const char *value, uint64_t n)
+{
+	struct metric_series *s = call_series(out, c, name, METRIC_COUNTER, "", help);
+
+	if (label)
+		series_label(s, label, value);
+	set_count(s, n);
+}
+
+static void collect_call(struct metric_snapshot *out, const struct calls *c)
+{
+	static const char finished[] = "mpc_bpf_agent_calls_finished_total";
+	static const char finished_help[] = "Calls that ended, by how: returned or panicked.";
+	static const char lost[] = "mpc_bpf_agent_calls_lost_total";
+	static const char lost_help[] =
+		"Calls whose end was not or cannot be seen, by reason: the table of calls in flight "
+		"was full, or the process ended first.";
+	struct metric_series *s;
+
+	call_counter(out, c, "mpc_bpf_agent_calls_started_total",
+		     "Calls of a watched function that began. started = finished + cancelled + in "
+		     "flight + lost.",
+		     NULL, NULL, c->self[ABI_SELF_STARTED]);
+	call_counter(out, c, finished, finished_help, "outcome", "returned",
+		     c->self[ABI_SELF_RETURNED]);
+	call_counter(out, c, finished, finished_help, "outcome", "panicked",
+		     c->self[ABI_SELF_PANICKED]);
+	call_counter(out, c, "mpc_bpf_agent_calls_cancelled_total",
+		     "Calls whose future was dropped before it was ready.", NULL, NULL,
+		     c->self[ABI_SELF_CANCELLED]);
+	call_counter(out, c, lost, lost_help, "reason", "table_full", c->self[ABI_SELF_LOST_FULL]);
+	call_counter(out, c, lost, lost_help, "reason", "process_ended", c->ended_with_process);
+	call_counter(out, c, "mpc_bpf_agent_starts_unidentified_total",
+		     "Starts that could not be told from other calls and were not counted.", NULL,
+		     NULL, c->self[ABI_SELF_LOST_KEY]);
+	call_counter(
+		out, c, "mpc_bpf_agent_ends_without_start_total",
+		"Ends of calls whose start was not seen, such as those already under way when the "
+		"probes were set.",
+		NULL, NULL, c->self[ABI_SELF_NO_START]);
+	call_counter(out, c, "mpc_bpf_agent_values_unreadable_total",
+		     "Label values that could not be read and are counted as unknown.", NULL, NULL,
+		     c->self[ABI_SELF_VALUE_FAULT]);
+	s = call_series(out, c, "mpc_bpf_agent_calls_in_flight", METRIC_GAUGE, "",
+			"Calls that began and have not ended.");
+	set_count(s, c->flight->count);
+	s = call_series(out, c, "mpc_bpf_agent_calls_in_flight_oldest_seconds", METRIC_GAUGE,
+			"seconds", "Age of the oldest call in flight, 0 while there is none.");
+	s->value = (double)c->flight->oldest_ns / 1e9;
+}
+
+static void collect_calls(struct agent *agent, uint64_t *const *cells,
+			  const struct maps_flights *flights, struct metric_snapshot *out)
+{
+	for (size_t f = 0; f < agent->profile->n_funcs; f++) {
+		for (size_t i = 0; i < agent->nodes.n; i++) {
+			const struct node *node = agent->nodes.at[i];
+			struct calls c = { .node = node,
+					   .function = agent->profile->funcs[f].name,
+					   .self = cells[i] + f * ABI_SELF_CELLS,
+					   .flight = &flights->of[node->slot][f],
+					   .ended_with_process = node->lost[f] };
+
+			collect_call(out, &c);
+		}
+	}
+}
+
+/* --- nodes and probes --------------------------------------------------------------- */
+
+static void collect_nodes(struct agent *agent, struct metric_snapshot *out)
+{
+	snapshot_family(out, "mpc_bpf_agent_target_up", METRIC_GAUGE, "",
+			"1 while the node's process runs and is watched, 0 after it ended.");
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		struct metric_series *s = add(out, "mpc_bpf_agent_target_up", METRIC_GAUGE, "", "");
+
+		series_label(s, "node_id", agent->nodes.at[i]->id);
+		set_count(s, agent->nodes.at[i]->ended == 0);
+	}
+}
+
+static void count_states(const struct agent *agent, size_t f, unsigned counts[PLAN_ABSENT + 1],
+			 uint64_t kinds[ABI_SITE_CANCEL + 1])
+{
+	const char *name = agent->profile->funcs[f].name;
+
+	for (size_t b = 0; b < agent->binaries.n; b++) {
+		const struct binary *bin = agent->binaries.at[b];
+		const struct plan *plan = bin->plan;
+
+		for (size_t r = 0; plan && r < plan->n_rows; r++)
+			if (strcmp(plan->funcs[plan->rows[r].func].name, name) == 0)
+				counts[plan->rows[r].state]++;
+		for (size_t s = 0; plan && bin->attachment && s < plan->n_sites; s++)
+			if (strcmp(plan->funcs[plan->sites[s].func].name, name) == 0 &&
+			    plan->rows[plan->sites[s].instance].state <= PLAN_PARTIAL)
+				kinds[plan->sites[s].kind]++;
+	}
+}
+
+static void collect_probes(struct agent *agent, struct metric_snapshot *out)
+{
+	static const char *const kind_names[] = { "start", "return", "panic", "cancel" };
+
+	for (size_t f = 0; f < agent->profile->n_funcs; f++) {
+		unsigned counts[PLAN_ABSENT + 1] = {};
+		uint64_t kinds[ABI_SITE_CANCEL + 1] = {};
+
+		count_states(agent, f, counts, kinds);
+		for (unsigned k = 0; k <= ABI_SITE_CANCEL; k++) {
+			struct metric_series *s = add(
+				out, "mpc_bpf_agent_sites_attached", METRIC_GAUGE, "",
+				"Instructions that are probed, by function and by what they mean.");
+
+			series_label(s, "function", agent->profile->funcs[f].name);
+			series_label(s, "kind", kind_names[k]);
+			set_count(s, kinds[k]);
+		}
+		for (unsigned st = 0; st <= PLAN_ABSENT; st++) {
+			struct metric_series *s = add(
+				out, "mpc_bpf_agent_probe_state", METRIC_GAUGE, "",
+				"Instances of a function in the watched executables, by what can be "
+				"seen of them.");
+
+			series_label(s, "function", agent->profile->funcs[f].name);
+			series_label(s, "state", plan_state_name((enum plan_state)st));
+			set_count(s, counts[st]);
+		}
+	}
+}
+
+static void collect_programs(struct agent *agent, struct metric_snapshot *out)
+{
+	for (int start = 1; start >= 0; start--) {
+		struct stats st;
+		struct metric_series *s;
+
+		if (stats_read(maps_program(agent->maps, start), &st, NULL) < 0)
+			continue;
+		s = add(out, "mpc_bpf_agent_program_run_seconds_total", METRIC_COUNTER, "seconds",
+			"Time spent in our kernel programs, counted while --program-stats or the host "
+			"asks for it.");
+		series_label(s, "program", start ? "start" : "end");
+		s->value = (double)st.run_time_ns / 1e9;
+		s = add(out, "mpc_bpf_agent_program_runs_total", METRIC_COUNTER, "",
+			"Runs of our kernel programs, counted while --program-stats or the host asks for "
+			"it.");
+		series_label(s, "program", start ? "start" : "end");
+		set_count(s, st.run_cnt);
+		s = add(out, "mpc_bpf_agent_program_misses_total", METRIC_COUNTER, "",
+			"Runs that the kernel left out because the program was already running there.");
+		series_label(s, "program", start ? "start" : "end");
+		set_count(s, st.recursion_misses);
+	}
+}
+
+/* --- the process ------------------------------------------------------------------------ */
+
+static uint64_t resident_bytes(void)
+{
+	unsigned long size = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	uint64_t n = 0;
+
+	if (!dir)
+		return 0;
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n > 3 ? n - 3 : 0; /* . and .. and the folder itself */
+}
+
+static void collect_process(const struct agent *agent, struct metric_snapshot *out)
+{
+	struct rusage use;
+
+	getrusage(RUSAGE_SELF, &use);
+	add(out, "process_cpu_seconds_total", METRIC_COUNTER, "seconds",
+	    "Processor time of the agent in user and system mode.")
+		->value = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+			  (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+	set_count(add(out, "process_resident_memory_bytes", METRIC_GAUGE, "bytes",
+		      "Resident memory of the agent."),
+		  resident_bytes());
+	set_count(add(out, "process_open_fds", METRIC_GAUGE, "",
+		      "Open file descriptors of the agent."),
+		  open_files());
+	add(out, "process_start_time_seconds", METRIC_GAUGE, "seconds",
+	    "When the agent started, in seconds since 1970.")
+		->value = agent->started;
+}
+
+void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps_flights *flights,
+		  struct metric_snapshot *out)
+{
+	struct metric_series *s;
+
+	s = add(out, "mpc_bpf_agent_build_info", METRIC_INFO, "",
+		"Version and revision of the agent.");
+	series_label(s, "version", AGENT_VERSION);
+	series_label(s, "revision", AGENT_REVISION);
+	collect_nodes(agent, out);
+	collect_calls(agent, cells, flights, out);
+	collect_probes(agent, out);
+	collect_programs(agent, out);
+	add(out, "mpc_bpf_agent_scrape_duration_seconds", METRIC_GAUGE, "seconds",
+	    "How long the scrape before this one took to put together.")
+		->value = agent->scrape_seconds;
+	collect_process(agent, out);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line, in the conventions of Prometheus exporters. */
+#ifndef CMD_OPTIONS_H
+#define CMD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "cmd/log.h"
+
+#define OPTIONS_LISTEN_MAX 8
+#define OPTIONS_DEFAULT_LISTEN "127.0.0.1:9464"
+
+struct options {
+	const char *listen[OPTIONS_LISTEN_MAX];
+	size_t n_listen;
+	const char *telemetry_path;
+	unsigned max_requests;
+	const char *profile;
+	const char *exe;     /* watch only processes of this executable */
+	const char *debug;   /* its separate debug file */
+	pid_t pid;           /* watch only this process, 0: all */
+	const char *node_id; /* for processes that do not name themselves */
+	const char *output;
+	bool stats; /* have the kernel count what our programs cost */
+	bool json;
+	bool check; /* attach, say what is attached, and exit */
+	struct log log;
+	char **args; /* what is left: operands */
+	int n_args;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
+
+/* Parses @argv (argv[0] is skipped). Returns an enum options_result, or -EINVAL
+ * with a sentence that names the bad word and the nearest right one. */
+int options_parse(int argc, char **argv, struct options *out, struct err *err);
+
+/* The help text, for standard output. */
+const char *options_help(void);
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Fills the landing page. */
+#include "cmd/show.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+static void show_nodes(struct agent *agent, const struct maps_flights *flights, struct page *page)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		const struct node *n = agent->nodes.at[i];
+		struct page_node *row = VEC_ADD(&page->nodes);
+
+		row->id = n->id;
+		row->pid = n->tgid;
+		row->exe = n->binary->path;
+		row->since = n->since;
+		row->note = n->ended ? "ended" : n->binary->trouble;
+		for (size_t f = 0; f < agent->profile->n_funcs; f++)
+			row->in_flight += flights->of[n->slot][f].count;
+	}
+}
+
+static void show_instances(const struct agent *agent, const char *function,
+			   struct page_function *fn)
+{
+	for (size_t b = 0; b < agent->binaries.n; b++) {
+		const struct binary *bin = agent->binaries.at[b];
+		const struct plan *plan = bin->plan;
+
+		for (size_t r = 0; plan && r < plan->n_rows; r++) {
+			const struct plan_row *row = &plan->rows[r];
+			struct page_instance *in;
+
+			if (strcmp(plan->funcs[row->func].name, function) != 0)
+				continue;
+			in = VEC_ADD(&fn->instances);
+			in->binary = agent->binaries.n > 1 ? bin->path : NULL;
+			in->where = row->where;
+			in->how = row->how;
+			in->state = row->state;
+			in->reason = row->reason;
+		}
+	}
+}
+
+/* --- quantiles: from the histogram of the profile that this function feeds -------------- */
+
+struct merged {
+	uint64_t buckets[PROFILE_BOUNDS_MAX + 1];
+	uint64_t count;
+};
+
+static void merge_series(const struct layout_series *series, void *arg)
+{
+	struct merged *m = arg;
+
+	for (size_t i = 0; i < ARRAY_SIZE(m->buckets); i++)
+		m->buckets[i] += series->buckets[i];
+	m->count += series->count;
+}
+
+/* As Prometheus' histogram_quantile: linear within the bucket. */
+static double quantile(const struct merged *m, const struct profile_metric *metric, double q)
+{
+	double rank = q * (double)m->count, below = 0;
+
+	if (!m->count)
+		return NAN;
+	for (size_t i = 0; i < metric->n_bounds; i++) {
+		double lower = i ? metric->bounds[i - 1] : 0;
+		double n = (double)m->buckets[i];
+
+		if (below + n >= rank && n > 0)
+			return lower + (metric->bounds[i] - lower) * (rank - below) / n;
+		below += n;
+	}
+	return INFINITY;
+}
+
+static bool feeds(const struct profile_metric *metric, size_t func)
+{
+	for (size_t s = 0; s < metric->n_sources; s++)
+		if (metric->sources[s].func == func)
+			return true;
+	return false;
+}
+
+static void show_quantiles(const struct agent *agent, uint64_t *const *cells, size_t func,
+			   struct page_function *fn)
+{
+	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
+		const struct profile_metric *metric = &agent->profile->metrics[m];
+		struct merged merged = {};
+
+		if (metric->type != PROFILE_HISTOGRAM || !feeds(metric, func))
+			continue;
+		for (size_t i = 0; i < agent->nodes.n; i++)
+			layout_series(agent->layout, cells[i], m, merge_series, &merged);
+		fn->p50 = quantile(&merged, metric, 0.5);
+		fn->p99 = quantile(&merged, metric, 0.99);
+		return;
+	}
+}
+
+static void show_function(const struct agent *agent, uint64_t *const *cells,
+			  const struct maps_flights *flights, size_t f, struct page *page)
+{
+	struct page_function *fn = VEC_ADD(&page->functions);
+	double seconds = 0;
+
+	fn->name = agent->profile->funcs[f].name;
+	fn->required = agent->profile->funcs[f].required;
+	fn->p50 = fn->p99 = fn->rate = NAN;
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		const struct node *n = agent->nodes.at[i];
+		const uint64_t *self = cells[i] + f * ABI_SELF_CELLS;
+
+		fn->started += self[ABI_SELF_STARTED];
+		fn->returned += self[ABI_SELF_RETURNED];
+		fn->panicked += self[ABI_SELF_PANICKED];
+		fn->cancelled += self[ABI_SELF_CANCELLED];
+		fn->in_flight += flights->of[n->slot][f].count;
+		fn->lost += self[ABI_SELF_LOST_FULL] + n->lost[f];
+		if (page->now - n->since > seconds)
+			seconds = page->now - n->since;
+	}
+	if (seconds > 1)
+		fn->rate = (double)fn->started / seconds;
+	show_quantiles(agent, cells, f, fn);
+	show_instances(agent, fn->name, fn);
+}
+
+static const char *incomplete(const struct agent *agent, const struct profile_metric *metric,
+			      struct page *page)
+{
+	for (size_t s = 0; s < metric->n_sources; s++) {
+		const char *name = agent->profile->funcs[metric->sources[s].func].name;
+
+		for (size_t b = 0; b < agent->binaries.n; b++) {
+			const struct plan *plan = agent->binaries.at[b]->plan;
+
+			for (size_t r = 0; plan && r < plan->n_rows; r++)
+				if (plan->rows[r].state == PLAN_REFUSED &&
+				    strcmp(plan->funcs[plan->rows[r].func].name, name) == 0)
+					return page_text(page, "calls of %s %s are not seen: %s",
+							 name, plan->rows[r].where,
+							 plan->rows[r].reason);
+		}
+	}
+	return NULL;
+}
+
+static void show_metrics(const struct agent *agent, struct page *page)
+{
+	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
+		const struct profile_metric *metric = &agent->profile->metrics[m];
+		struct page_metric *row = VEC_ADD(&page->metrics);
+
+		row->name = metric->name;
+		row->type = profile_metric_type_name(metric->type);
+		row->help = metric->help;
+		row->n_series = agent->nodes.n;
+		for (size_t l = 0; l < metric->n_labels; l++)
+			row->n_series *= metric->labels[l].n_values;
+		row->note = incomplete(agent, metric, page);
+	}
+}
+
+void show_page(struct agent *agent, struct page *page)
+{
+	_free_ uint64_t **cells = mem_array(agent->nodes.n, sizeof(*cells));
+	_free_ struct maps_flights *flights = mem_alloc(sizeof(*flights));
+	struct utsname host;
+
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		cells[i] = mem_array(agent->layout->cells, sizeof(**cells));
+		maps_read_node(agent->maps, agent->nodes.at[i]->slot, cells[i]);
+	}
+	maps_read_flights(agent->maps, flights);
+	page->agent = "mpc-bpf-agent";
+	page->version = AGENT_VERSION;
+	page->profile = agent->profile->origin;
+	page->host = uname(&host) == 0 ? page_text(page, "%s", host.nodename) : NULL;
+	page->since = agent->started;
+	show_nodes(agent, flights, page);
+	for (size_t f = 0; f < agent->profile->n_funcs; f++)
+		show_function(agent, cells, flights, f, page);
+	show_metrics(agent, page);
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		free(cells[i]);
+}
+
+bool show_healthy(const struct agent *agent, struct strbuf *why)
+{
+	for (size_t b = 0; b < agent->binaries.n; b++) {
+		const struct binary *bin = agent->binaries.at[b];
+
+		if (!bin->ours || !bin->trouble)
+			continue;
+		strbuf_puts(why, bin->trouble);
+		return false;
+	}
+	return true;
+}

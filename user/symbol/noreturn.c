@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A function returns if it has a return, or jumps on to one that does. */
+#include "symbol/noreturn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "symbol/unwind.h"
+
+#define CHAIN_MAX 4 /* functions that end in a jump to another */
+
+static bool import_returns(const char *name)
+{
+	static const char *const never[] = {
+		"_Unwind_Resume",   "abort",        "exit",         "_exit",
+		"__stack_chk_fail", "pthread_exit", "__assert_fail"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+		if (strcmp(never[i], name) == 0)
+			return false;
+	return true;
+}
+
+static bool through_slot(const struct insn *in)
+{
+	return in->mem.base == REG_NONE && in->mem.index == REG_NONE && in->mem.disp;
+}
+
+uint64_t noreturn_target(const struct image *image, const struct insn *call)
+{
+	if (call->target)
+		return call->target;
+	return through_slot(call) ? image_pointer(image, (uint64_t)call->mem.disp) : 0;
+}
+
+static bool function_returns(struct image *image, uint64_t addr, unsigned depth);
+
+/* What a call or a jump through a GOT slot, or to an address, leads to. */
+static bool destination_returns(struct image *image, const struct insn *in, unsigned depth)
+{
+	const char *import = !in->target && through_slot(in) ?
+				     image_import(image, (uint64_t)in->mem.disp) :
+				     NULL;
+	uint64_t target = noreturn_target(image, in);
+
+	if (import)
+		return import_returns(import);
+	return !target || function_returns(image, target, depth);
+}
+
+/* Looks at the instructions: a return, a way out that returns, or neither. */
+static bool look(struct image *image, uint64_t low, uint64_t high, unsigned depth)
+{
+	_cleanup_(code_freep) struct code *code = NULL;
+
+	if (code_decode(image, low, high, &code, NULL) < 0)
+		return true;
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *in = &code->at[i];
+		bool leaves = in->target < low || in->target >= high;
+
+		if (in->op == OP_RET)
+			return true;
+		if (in->op == OP_JMP_REG && in->dst != REG_NONE)
+			return true; /* a jump table's targets stay inside, but its cases return */
+		if (((in->op == OP_JMP || in->op == OP_JCC) && leaves) || in->op == OP_JMP_REG)
+			if (destination_returns(image, in, depth + 1))
+				return true;
+	}
+	return false;
+}
+
+static bool function_returns(struct image *image, uint64_t addr, unsigned depth)
+{
+	struct unwind_function fn = {};
+	bool returns;
+
+	for (size_t i = 0; i < image->n_callees; i++)
+		if (image->callees[i].addr == addr)
+			return image->callees[i].returns;
+	if (depth > CHAIN_MAX || !image_executable(image, addr))
+		return true;
+	/* entries of the PLT are 16 bytes and may have no frame entry of their own */
+	if (unwind_find(image, addr, &fn) < 0 || fn.low != addr)
+		fn.high = addr + 16;
+	returns = look(image, addr, fn.high, depth);
+	unwind_function_free(&fn);
+	image->callees = mem_grow(image->callees, image->n_callees + 1, sizeof(*image->callees));
+	image->callees[image->n_callees++] = (struct image_callee){ addr, returns };
+	return returns;
+}
+
+void noreturn_mark(struct image *image, struct code *code)
+{
+	for (size_t i = 0; i < code->n; i++)
+		if (code->at[i].op == OP_CALL)
+			code->at[i].noreturn = !destination_returns(image, &code->at[i], 0);
+}

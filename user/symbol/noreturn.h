@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Calls that do not come back. Compilers put nothing after them, so the next
+ * instruction belongs to something else; taken for a successor it would mix
+ * unrelated states into the dataflow.
+ */
+#ifndef SYMBOL_NORETURN_H
+#define SYMBOL_NORETURN_H
+
+#include "symbol/code.h"
+#include "symbol/image.h"
+
+/* Sets insn.noreturn of every call in @code whose callee never returns. What was
+ * found out of callees is kept in @image. */
+void noreturn_mark(struct image *image, struct code *code);
+
+/* Where a direct call, or one through the GOT, goes; 0 when not known. */
+uint64_t noreturn_target(const struct image *image, const struct insn *call);
+
+#endif
