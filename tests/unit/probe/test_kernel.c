@@ -11,9 +11,15 @@
 
 #include <cmocka.h>
 
-static const struct kernel good = { .major = 6, .minor = 8, .release = "6.8.0-1", .cap_bpf = true,
-				    .cap_perfmon = true, .btf = true, .uprobes = true,
-				    .uprobe_multi = true, .perf_paranoid = 3 };
+static const struct kernel good = { .major = 6,
+				    .minor = 8,
+				    .release = "6.8.0-1",
+				    .cap_bpf = true,
+				    .cap_perfmon = true,
+				    .btf = true,
+				    .uprobes = true,
+				    .uprobe_multi = true,
+				    .perf_paranoid = 3 };
 
 static void parses_releases(void **state)
 {

@@ -99,8 +99,9 @@ static void refuses_too_much(void **state)
 	static struct profile_choice choices[126];
 	struct profile_value values[PROFILE_FUNC_VALUES_MAX];
 	struct profile_source source = { .func = 0, .on = 1 };
-	struct profile_metric metric = { .name = (char *)"m", .line = 7, .sources = &source,
-					 .n_sources = 1, .n_labels = 3 };
+	struct profile_metric metric = {
+		.name = (char *)"m", .line = 7, .sources = &source, .n_sources = 1, .n_labels = 3
+	};
 	_free_ struct profile *profile = mem_alloc(sizeof(*profile));
 	_cleanup_(layout_freep) struct layout *layout = NULL;
 	char names[126][8];
@@ -112,7 +113,8 @@ static void refuses_too_much(void **state)
 		many[i] = choices[i].label = choices[i].raw = names[i];
 	}
 	for (size_t v = 0; v < 3; v++) {
-		values[v] = (struct profile_value){ .path = (char *)"x", .choices = choices,
+		values[v] = (struct profile_value){ .path = (char *)"x",
+						    .choices = choices,
 						    .n_choices = 126 };
 		metric.labels[v] = (struct profile_label){ (char *)"l", many, 126 };
 		source.labels[v].index = v;
@@ -171,9 +173,12 @@ static void places_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(converts_bounds_exactly), cmocka_unit_test(finds_buckets),
-		cmocka_unit_test(gives_cells),		   cmocka_unit_test(numbers_labels),
-		cmocka_unit_test(refuses_too_much),	   cmocka_unit_test(refuses_many_metrics),
+		cmocka_unit_test(converts_bounds_exactly),
+		cmocka_unit_test(finds_buckets),
+		cmocka_unit_test(gives_cells),
+		cmocka_unit_test(numbers_labels),
+		cmocka_unit_test(refuses_too_much),
+		cmocka_unit_test(refuses_many_metrics),
 		cmocka_unit_test(places_keys),
 	};
 

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "probe/compile.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "probe/sample.h"
+
+/* A plan for the sample: vote starts and returns, with its label read at the start. */
+struct fixture {
+	struct plan_func funcs[3];
+	struct plan_row rows[3];
+	struct plan_choice choices[3];
+	struct plan_value value;
+	struct plan_site sites[3];
+	struct plan plan;
+	struct layout *layout;
+	struct compiled *compiled;
+};
+
+static void fill(struct fixture *f)
+{
+	*f = (struct fixture){
+		.funcs = { { (char *)"node::vote" }, { (char *)"node::other" }, { (char *)"node::sign" } },
+		.choices = { { .raw = 1, .label = (char *)"approve" },
+			     { .raw = 0xff00, .label = (char *)"reject" },
+			     { .raw = 2, .next = 1 } },
+		.sites = {
+			{ .kind = ABI_SITE_START, .offset = 0x10, .n_bytes = 1, .n_values = 1,
+			  .key = { .reg = ABI_REG_RDI }, .saved = { .reg = ABI_REG_NONE } },
+			{ .kind = ABI_SITE_RETURN, .offset = 0x20, .n_bytes = 1,
+			  .key = { .reg = ABI_REG_RSP }, .saved = { .reg = ABI_REG_NONE } },
+			{ .kind = ABI_SITE_START, .func = 2, .instance = 2, .n_bytes = 1,
+			  .key = { .reg = ABI_REG_RSP }, .saved = { .reg = ABI_REG_NONE } },
+		},
+	};
+	f->value.n_tests = 2;
+	f->value.text = (char *)"vote.approve";
+	f->value.tests[0] = (struct plan_test){ .recipe = { .reg = ABI_REG_KEY, .width = 1 },
+						.choices = f->choices,
+						.n_choices = 3 };
+	f->value.tests[1] =
+		(struct plan_test){ .recipe = { .reg = ABI_REG_RAX, .width = 4, .in_register = 1 },
+				    .otherwise = { .label = (char *)"approve" } };
+	f->sites[0].values = &f->value;
+	f->plan = (struct plan){ .funcs = f->funcs,
+				 .n_funcs = 3,
+				 .rows = f->rows,
+				 .n_rows = 3,
+				 .sites = f->sites,
+				 .n_sites = 3 };
+}
+
+static int compile(struct fixture *f)
+{
+	assert_int_equal(layout_make(&sample, &f->layout, NULL), 0);
+	return compile_plan(f->layout, &f->plan, &f->compiled, NULL);
+}
+
+static void clear(struct fixture *f)
+{
+	compiled_free(f->compiled);
+	layout_free(f->layout);
+}
+
+static void turns_names_into_numbers(void **state)
+{
+	const struct abi_value *value;
+	struct fixture f;
+
+	(void)state;
+	fill(&f);
+	f.sites[2].func = 1; /* a function that the profile does not name */
+	assert_int_equal(compile(&f), 0);
+	assert_int_equal(f.compiled->n_sites, 2);
+	assert_int_equal(f.compiled->n_refusals, 0);
+	assert_int_equal(f.compiled->sites[0].func, VOTE);
+	assert_int_equal(f.compiled->sites[0].slot[0], 0);
+	assert_int_equal(f.compiled->sites[0].slot[1], ABI_NO_SLOT);
+	assert_int_equal(f.compiled->sites[1].slot[0], ABI_NO_SLOT);
+	value = &f.compiled->values[f.compiled->sites[0].value[0]];
+	assert_int_equal(value->n_tests, 2);
+	assert_int_equal(value->tests[0].target[0], 0);
+	assert_int_equal(value->tests[0].target[1], 1);
+	assert_int_equal(value->tests[0].raw[1], 0); /* as wide as what is read */
+	assert_int_equal(value->tests[0].target[2], ABI_GOTO | 1);
+	assert_int_equal(value->tests[0].otherwise, ABI_UNKNOWN);
+	assert_int_equal(value->tests[1].otherwise, 0);
+	clear(&f);
+}
+
+static void shares_values(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fill(&f);
+	f.sites[1].values = &f.value;
+	f.sites[1].n_values = 1;
+	assert_int_equal(compile(&f), 0);
+	assert_int_equal(f.compiled->n_values, 1);
+	clear(&f);
+}
+
+/* What is wrong with a label leaves the label out and keeps the site. */
+static void keeps_site_without_label(struct fixture *f, const char *word)
+{
+	assert_int_equal(compile(f), 0);
+	assert_int_equal(f->compiled->n_sites, 3);
+	assert_int_equal(f->compiled->n_values, 0);
+	assert_int_equal(f->compiled->n_refusals, 1);
+	assert_false(f->compiled->refusals[0].whole);
+	assert_non_null(strstr(f->compiled->refusals[0].reason, word));
+	clear(f);
+}
+
+static void leaves_out_bad_labels(void **state)
+{
+	struct plan_choice many[17] = {};
+	struct fixture f;
+
+	(void)state;
+	fill(&f);
+	f.choices[0].label = (char *)"perhaps";
+	keeps_site_without_label(&f, "no label \"perhaps\"");
+	fill(&f);
+	f.choices[2].next = 2;
+	keeps_site_without_label(&f, "leads nowhere");
+	fill(&f);
+	f.value.tests[0].otherwise.next = 9;
+	keeps_site_without_label(&f, "default leads nowhere");
+	fill(&f);
+	f.value.slot = 1;
+	keeps_site_without_label(&f, "does not ask");
+	fill(&f);
+	f.value.n_tests = ABI_TESTS_MAX + 1;
+	keeps_site_without_label(&f, "too many tests");
+	fill(&f);
+	f.value.tests[0].choices = many;
+	f.value.tests[0].n_choices = 17;
+	keeps_site_without_label(&f, "more than 16");
+	fill(&f);
+	f.value.tests[0].recipe.reg = ABI_REG_RIP;
+	keeps_site_without_label(&f, "names no register");
+	fill(&f);
+	f.value.tests[0].recipe.width = 3;
+	keeps_site_without_label(&f, "width");
+	fill(&f);
+	f.value.tests[1].recipe.n_steps = 1;
+	keeps_site_without_label(&f, "register and memory at once");
+	fill(&f);
+	f.value.tests[0].recipe.n_steps = ABI_STEPS_MAX + 1;
+	keeps_site_without_label(&f, "too many steps");
+}
+
+/* What is wrong with a site takes its whole instance, and no other. */
+static void refuses_instance(struct fixture *f, const char *word)
+{
+	assert_int_equal(compile(f), 0);
+	assert_int_equal(f->compiled->n_sites, 1);
+	assert_int_equal(f->compiled->sites[0].func, SIGN);
+	assert_int_equal(f->compiled->n_refusals, 1);
+	assert_true(f->compiled->refusals[0].whole);
+	assert_int_equal(f->compiled->refusals[0].instance, 0);
+	assert_non_null(strstr(f->compiled->refusals[0].reason, word));
+	clear(f);
+}
+
+static void leaves_out_bad_instances(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fill(&f);
+	f.sites[1].kind = (enum abi_site_kind)4;
+	refuses_instance(&f, "kind");
+	fill(&f);
+	f.sites[1].n_bytes = 0;
+	refuses_instance(&f, "which bytes");
+	fill(&f);
+	f.sites[1].n_bytes = PLAN_BYTES_MAX + 1;
+	refuses_instance(&f, "which bytes");
+	fill(&f);
+	f.sites[1].key.width = 8;
+	refuses_instance(&f, "yields no address");
+	fill(&f);
+	f.sites[1].key.reg = ABI_REG_KEY;
+	refuses_instance(&f, "names no register");
+	fill(&f);
+	f.sites[0].saved.reg = 200;
+	refuses_instance(&f, "saved pointer names no register");
+	fill(&f);
+	f.sites[0].n_values = ABI_VALUES_MAX + 1;
+	refuses_instance(&f, "reads 5 values");
+}
+
+static void survives_wild_indexes(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fill(&f);
+	f.sites[0].func = 77;
+	f.sites[1].instance = 77;
+	assert_int_equal(compile(&f), 0);
+	assert_int_equal(f.compiled->n_sites, 1);
+	clear(&f);
+}
+
+static void refuses_huge_plans(void **state)
+{
+	struct fixture f;
+	struct err err = {};
+
+	(void)state;
+	fill(&f);
+	f.plan.n_sites = ABI_SITES_MAX + 1;
+	f.plan.sites = mem_array(f.plan.n_sites, sizeof(*f.plan.sites));
+	for (size_t i = 0; i < f.plan.n_sites; i++)
+		f.plan.sites[i] = f.sites[1];
+	assert_int_equal(layout_make(&sample, &f.layout, NULL), 0);
+	assert_int_equal(compile_plan(f.layout, &f.plan, &f.compiled, &err), -E2BIG);
+	assert_null(f.compiled);
+	assert_non_null(strstr(err.text, "8193 sites"));
+	mem_freep(&f.plan.sites);
+	clear(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(turns_names_into_numbers),
+		cmocka_unit_test(shares_values),
+		cmocka_unit_test(leaves_out_bad_labels),
+		cmocka_unit_test(leaves_out_bad_instances),
+		cmocka_unit_test(survives_wild_indexes),
+		cmocka_unit_test(refuses_huge_plans),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
