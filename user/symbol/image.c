@@ -131,7 +131,8 @@ int image_open(int fd, const char *path, struct image **out, struct err *err)
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return err_set(err, -ENOEXEC, "%s is not an ELF file; name the node's executable",
 			       path);
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	/* shared: into a private mapping the kernel puts the breakpoints of uprobes */
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return err_set(err, -errno, "%s cannot be mapped: %s", path, strerror(errno));
 	im->data = map;
