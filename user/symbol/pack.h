@@ -11,6 +11,9 @@
 #include "base/strbuf.h"
 #include "symbol/plan.h"
 
+#define PACK_SIZE_MAX (16 * 1024 * 1024) /* bytes of text */
+#define PACK_ROWS_MAX 65536
+
 void pack_write(const struct plan *plan, struct strbuf *out);
 
 /* Returns 0 and *@out, or -EBADMSG naming the line of @origin and what is wrong. */
