@@ -100,30 +100,27 @@ static void finish(struct resolver *rs, bool has_debug)
 	free(rs->futures.at);
 }
 
-int resolve_plan(int fd, const char *path, const char *debug_path, const struct profile *profile,
-		 struct plan **out, struct err *err)
+int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_path,
+		      const struct profile *profile, struct plan **out, struct err *err)
 {
 	_cleanup_(image_freep) struct image *image = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	_close_ int debug_fd = -1;
 	struct resolver rs = { .profile = profile };
 	int r = image_open(fd, path, &image, err);
 
 	if (r < 0)
 		return r;
-	if (debug_path && (debug_fd = open(debug_path, O_RDONLY | O_CLOEXEC)) < 0)
-		return err_set(err, -errno, "debug file %s: %s", debug_path, strerror(errno));
 	rs.image = image;
 	rs.plan = plan = new_plan(image, profile);
 	image_load_symbols(image, image->elf);
-	rs.dbg = debug_path ? dwarf_begin(debug_fd, DWARF_C_READ) :
-			      dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	rs.dbg = debug_fd >= 0 ? dwarf_begin(debug_fd, DWARF_C_READ) :
+				 dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
 	if (rs.dbg) {
 		if (!image->n_symbols)
 			image_load_symbols(image, dwarf_getelf(rs.dbg));
 		r = scan(&rs, err);
 		if (r < 0)
-			err_wrap(err, "%s", debug_path ? debug_path : path);
+			err_wrap(err, "%s", debug_fd >= 0 ? debug_path : path);
 	}
 	finish(&rs, rs.dbg != NULL);
 	if (rs.dbg)
@@ -132,4 +129,14 @@ int resolve_plan(int fd, const char *path, const char *debug_path, const struct 
 		return r;
 	*out = TAKE_PTR(plan);
 	return 0;
+}
+
+int resolve_plan(int fd, const char *path, const char *debug_path, const struct profile *profile,
+		 struct plan **out, struct err *err)
+{
+	_close_ int debug_fd = -1;
+
+	if (debug_path && (debug_fd = open(debug_path, O_RDONLY | O_CLOEXEC)) < 0)
+		return err_set(err, -errno, "debug file %s: %s", debug_path, strerror(errno));
+	return resolve_plan_open(fd, path, debug_fd, debug_path, profile, out, err);
 }

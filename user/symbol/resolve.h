@@ -15,8 +15,16 @@
 int resolve_plan(int fd, const char *path, const char *debug_path, const struct profile *profile,
 		 struct plan **out, struct err *err);
 
-/* The same in a child process, which gives its memory back when it ends and
- * cannot take the caller down with it; the plan comes back as a pack. */
+/* The same with the debug file open as @debug_fd (owned by the caller), -1 for none. */
+int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_path,
+		      const struct profile *profile, struct plan **out, struct err *err);
+
+/* resolve_plan in a child process, which gives its memory back when it ends and
+ * cannot take the caller down with it; the plan comes back as a pack. The child
+ * has no privileges, no other open files, and bounds on memory and time; what
+ * becomes of it is the error's sentence. For a caller with one thread only.
+ * Errors are those of resolve_plan, and -EBADMSG when the child did not answer,
+ * -ETIMEDOUT when it took too long. */
 int resolve_plan_apart(int fd, const char *path, const char *debug_path,
 		       const struct profile *profile, struct plan **out, struct err *err);
 

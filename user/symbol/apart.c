@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Resolving in a child process. Executables and their debug information are
+ * data from outside, read by libraries that have had their faults; the agent is
+ * root. So the child opens the debug file while it still may, then gives up
+ * everything: user and groups, capabilities, other files, core dumps, and all
+ * but a bounded share of memory and time. A .dwo file that stands beside the
+ * executable is opened later by libdw, as nobody: it must be readable for all.
+ *
+ * The answer is one line, `plan` or `error CODE`, and behind it a pack or a sentence.
+ */
+#include "symbol/resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "symbol/pack.h"
+
+#define CPU_SECONDS 120
+#define WALL_SECONDS 300
+#define MEMORY_BYTES (4ull << 30) /* and the files themselves, mapped twice */
+#define NOBODY 65534
+
+/* --- the child -------------------------------------------------------------------- */
+
+struct task {
+	int fd, debug_fd, answer;
+	const char *path, *debug_path;
+	const struct profile *profile;
+};
+
+static rlim_t file_size(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 ? (rlim_t)st.st_size : 0;
+}
+
+static void limit(int what, rlim_t soft, rlim_t hard)
+{
+	struct rlimit now;
+
+	if (getrlimit(what, &now) < 0)
+		return;
+	now.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
+	now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
+	setrlimit(what, &now);
+}
+
+static void set_limits(const struct task *task)
+{
+#ifndef __SANITIZE_ADDRESS__ /* its shadow takes terabytes of addresses */
+	rlim_t memory = MEMORY_BYTES + 2 * (file_size(task->fd) + file_size(task->debug_fd));
+
+	limit(RLIMIT_AS, memory, memory);
+#else
+	(void)task;
+	(void)file_size;
+#endif
+	limit(RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 5);
+	limit(RLIMIT_CORE, 0, 0);
+	limit(RLIMIT_FSIZE, 0, 0); /* pipes are not files */
+}
+
+static int fd_order(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Closes all but the standard streams and ours. */
+static void close_others(const struct task *task)
+{
+	int keep[] = { STDERR_FILENO, task->fd, task->debug_fd, task->answer };
+	unsigned from = 0;
+
+	qsort(keep, ARRAY_SIZE(keep), sizeof(*keep), fd_order);
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+		if (keep[i] > STDERR_FILENO && (unsigned)keep[i] > from)
+			close_range(from, (unsigned)keep[i] - 1, 0);
+		if (keep[i] >= STDERR_FILENO)
+			from = (unsigned)keep[i] + 1;
+	}
+	close_range(from, UINT_MAX, 0);
+}
+
+/* Where no user but root exists (a small user namespace) the capabilities still go. */
+static void drop_privileges(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = {};
+
+	if (geteuid() == 0) {
+		(void)!setgroups(0, NULL);
+		(void)!setresgid(NOBODY, NOBODY, NOBODY);
+		(void)!setresuid(NOBODY, NOBODY, NOBODY);
+	}
+	syscall(SYS_capset, &head, none);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* The caller's handlers and mask are about the caller's work. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int s = 1; s < SIGRTMIN; s++)
+		if (s != SIGSEGV && s != SIGBUS && s != SIGFPE && s != SIGILL)
+			signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void send_all(int fd, const struct strbuf *text)
+{
+	for (size_t sent = 0; sent < text->len;) {
+		ssize_t n = write(fd, text->text + sent, text->len - sent);
+
+		if (n < 0 && errno != EINTR)
+			return;
+		sent += n > 0 ? (size_t)n : 0;
+	}
+}
+
+static void answer(const struct task *task, struct strbuf *out)
+{
+	struct plan *plan = NULL;
+	struct err err = {};
+	int r = resolve_plan_open(task->fd, task->path, task->debug_fd, task->debug_path,
+				  task->profile, &plan, &err);
+
+	if (r < 0) {
+		strbuf_printf(out, "error %d\n%s", -r, err.text);
+		return;
+	}
+	strbuf_puts(out, "plan\n");
+	pack_write(plan, out);
+}
+
+/* The child's life. It leaves by the system call: the ends that the caller has
+ * planned for itself (atexit, leak checks) are none of its business. */
+static void run_child(struct task *task, pid_t parent)
+{
+	struct strbuf out = {};
+
+	reset_signals();
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	close_others(task);
+	if (task->debug_path) {
+		task->debug_fd = open(task->debug_path, O_RDONLY | O_CLOEXEC);
+		if (task->debug_fd < 0)
+			strbuf_printf(&out, "error %d\ndebug file %s: %s", errno, task->debug_path,
+				      strerror(errno));
+	}
+	set_limits(task);
+	drop_privileges();
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of user clears it */
+	if (!out.len && getppid() == parent)
+		answer(task, &out);
+	send_all(task->answer, &out);
+	syscall(SYS_exit_group, 0);
+}
+
+/* --- the parent ------------------------------------------------------------------- */
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* All that the child writes, up to its end, PACK_SIZE_MAX or the time limit. */
+static int receive(int fd, struct strbuf *out)
+{
+	int64_t until = now_ms() + WALL_SECONDS * 1000;
+	char bytes[16384];
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = until - now_ms();
+		ssize_t n;
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, (int)left) <= 0)
+			continue;
+		n = read(fd, bytes, sizeof(bytes));
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			strbuf_add(out, bytes, (size_t)n);
+		if (out->len > PACK_SIZE_MAX)
+			return -EFBIG;
+	}
+}
+
+static int wait_for(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 0; /* somebody else took its status: its answer will tell */
+	return status;
+}
+
+/* Why the child ended without an answer. */
+static int ended(const char *path, int status, struct err *err)
+{
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	if (sig == SIGXCPU)
+		return err_set(err, -ETIMEDOUT,
+			       "%s: looking for functions took more than %d s of processor time; "
+			       "the file may be damaged, or make a pack of it elsewhere",
+			       path, CPU_SECONDS);
+	if (sig == SIGABRT)
+		return err_set(err, -EBADMSG,
+			       "%s: looking for functions was given up, probably because it needed "
+			       "more than %llu GiB of memory; the file may be damaged",
+			       path, MEMORY_BYTES >> 30);
+	if (sig == SIGKILL)
+		return err_set(err, -EBADMSG,
+			       "%s: looking for functions was killed, probably for want of memory; "
+			       "make a pack of the file where there is more",
+			       path);
+	if (sig == SIGBUS)
+		return err_set(err, -EBADMSG,
+			       "%s: the file became shorter while it was read; try again", path);
+	if (sig)
+		return err_set(err, -EBADMSG,
+			       "%s: looking for functions ended by signal %d (%s); the file or its "
+			       "debug information is probably damaged",
+			       path, sig, strsignal(sig));
+	return err_set(err, -EBADMSG,
+		       "%s: looking for functions ended with status %d and no answer", path,
+		       WEXITSTATUS(status));
+}
+
+static int understand(const char *path, const struct strbuf *text, struct plan **out,
+		      struct err *err)
+{
+	static const char plan[] = "plan\n", error[] = "error ";
+	struct plan *p;
+	char *end;
+	long code;
+	int r;
+
+	if (strncmp(text->text, error, sizeof(error) - 1) == 0) {
+		code = strtol(text->text + sizeof(error) - 1, &end, 10);
+		return err_set(err, code > 0 && code < 4096 ? -(int)code : -EBADMSG, "%s",
+			       *end == '\n' ? end + 1 : end);
+	}
+	if (strncmp(text->text, plan, sizeof(plan) - 1) != 0)
+		return err_set(err, -EBADMSG, "%s: looking for functions gave no plan", path);
+	r = pack_read(path, text->text + sizeof(plan) - 1, text->len - (sizeof(plan) - 1), &p, err);
+	if (r < 0)
+		return err_wrap(err, "what was found is no sound plan");
+	free(p->binary);
+	p->binary = mem_strdup(path); /* a pack has only the file's name */
+	*out = p;
+	return 0;
+}
+
+static int finish(const char *path, pid_t pid, int fd, struct plan **out, struct err *err)
+{
+	_strbuf_ struct strbuf text = {};
+	int r = receive(fd, &text), status;
+
+	if (r < 0)
+		kill(pid, SIGKILL);
+	status = wait_for(pid);
+	if (r == -ETIMEDOUT)
+		return err_set(err, r, "%s: looking for functions took more than %d s", path,
+			       WALL_SECONDS);
+	if (r == -EFBIG)
+		return err_set(err, -EBADMSG,
+			       "%s: there is more than %d MiB of plan; name fewer functions", path,
+			       PACK_SIZE_MAX >> 20);
+	if (r < 0)
+		return err_set(err, r, "%s: reading what was found: %s", path, strerror(-r));
+	if (!text.len || !WIFEXITED(status) || WEXITSTATUS(status))
+		return ended(path, status, err);
+	return understand(path, &text, out, err);
+}
+
+int resolve_plan_apart(int fd, const char *path, const char *debug_path,
+		       const struct profile *profile, struct plan **out, struct err *err)
+{
+	_close_ int from = -1, to = -1;
+	pid_t parent = getpid(), pid;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_set(err, -errno, "%s: no pipe: %s", path, strerror(errno));
+	from = ends[0];
+	to = ends[1];
+	pid = fork();
+	if (pid < 0)
+		return err_set(err, -errno, "%s: no process to look for functions in: %s", path,
+			       strerror(errno));
+	if (pid == 0) {
+		struct task task = { fd, -1, to, path, debug_path, profile };
+
+		run_child(&task, parent);
+	}
+	close(TAKE_FD(to));
+	return finish(path, pid, from, out, err);
+}
