@@ -51,7 +51,32 @@ static int site_order(const void *a, const void *b)
 		return x->offset < y->offset ? -1 : 1;
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
-	return x->func < y->func ? -1 : x->func > y->func;
+	if (x->func != y->func)
+		return x->func < y->func ? -1 : 1;
+	return x->instance < y->instance ? -1 : x->instance > y->instance;
+}
+
+/* Instances can share code (merged functions, one symbol of several): one site
+ * for it, or every call would be counted as often as it is named. */
+static void sort_sites(struct plan *plan)
+{
+	size_t n = 0;
+
+	if (plan->n_sites)
+		qsort(plan->sites, plan->n_sites, sizeof(*plan->sites), site_order);
+	for (size_t i = 0; i < plan->n_sites; i++) {
+		struct plan_site *site = &plan->sites[i], *last = n ? &plan->sites[n - 1] : NULL;
+
+		if (!last || last->offset != site->offset || last->kind != site->kind ||
+		    last->func != site->func) {
+			plan->sites[n++] = *site;
+			continue;
+		}
+		for (size_t v = 0; v < site->n_values; v++)
+			plan_value_clear(&site->values[v]);
+		free(site->values);
+	}
+	plan->n_sites = n;
 }
 
 static struct plan *new_plan(const struct image *image, const struct profile *profile)
@@ -93,7 +118,7 @@ static void finish(struct resolver *rs, bool has_debug)
 						"the file has no debug information: give the "
 						"debug file or a pack"));
 	}
-	qsort(plan->sites, plan->n_sites, sizeof(*plan->sites), site_order);
+	sort_sites(plan);
 	function_free(rs->open);
 	for (size_t i = 0; i < rs->futures.n; i++)
 		free(rs->futures.at[i].name);

@@ -292,8 +292,15 @@ static bool plain_argument(const struct function *fn, Dwarf_Die *die,
 		return false;
 	if (!type_tests(&place, want, value, why))
 		return false;
-	for (size_t t = 0; t < value->n_tests; t++)
-		value->tests[t].recipe.reg = (uint8_t)code_abi_reg(reg);
+	for (size_t t = 0; t < value->n_tests; t++) {
+		struct abi_recipe *r = &value->tests[t].recipe;
+
+		r->reg = (uint8_t)code_abi_reg(reg);
+		if (r->in_register && (r->tail || r->n_steps)) {
+			strbuf_puts(why, "it is passed in a register in a form not supported");
+			return false;
+		}
+	}
 	value->text = mem_strdup(want->path);
 	return true;
 }
