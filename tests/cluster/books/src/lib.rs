@@ -262,12 +262,8 @@ mod tests {
         let _ = call.as_mut().poll(&mut context);
         assert_eq!(outcomes("fails"), [1, 1, 0, 0, 0]);
         let truth = truth("test");
-        let failure = truth["counters"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|counter| counter["labels"]["name"] == "fails")
-            .unwrap();
+        let failure =
+            truth["counters"].as_array().unwrap().iter().find(|counter| counter["labels"]["name"] == "fails").unwrap();
         assert_eq!(failure["labels"]["result"], "failure");
     }
 

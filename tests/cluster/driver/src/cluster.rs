@@ -45,10 +45,10 @@ pub async fn up(options: &Options) -> Result<()> {
     let node = fs::canonicalize(options.need("--node")?)?;
     fs::create_dir_all(options.need("--dir")?)?;
     let folder = fs::canonicalize(options.need("--dir")?)?;
-    if let Ok(old) = Cluster::read(&folder.to_string_lossy()) {
-        if old.nodes.iter().any(is_running) {
-            return Err(format!("a cluster is running in {}: take it down first", folder.display()).into());
-        }
+    if let Ok(old) = Cluster::read(&folder.to_string_lossy())
+        && old.nodes.iter().any(is_running)
+    {
+        return Err(format!("a cluster is running in {}: take it down first", folder.display()).into());
     }
     certs::make(&folder.join("certs"), count)?;
     let (rest, quic) = free_addresses(count)?;

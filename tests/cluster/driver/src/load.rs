@@ -134,8 +134,8 @@ fn stop_after(duration: Option<Duration>) -> Result<watch::Receiver<bool>> {
             () = tokio::time::sleep(duration.unwrap_or_default()), if duration.is_some() => (),
         }
         let _ = sender.send(true);
-        // A second signal finds no handler of ours waiting, but the first is honoured: nothing is lost.
-        std::future::pending::<()>().await;
+        // What has begun is still waited for. The sender stays, so that `changed` never fails.
+        sender.closed().await;
     });
     Ok(stop)
 }

@@ -51,11 +51,12 @@ pub struct Plan {
     faults: Vec<&'static str>,
     fault_percent: u64,
     sign_percent: u64,
-    /// A DKG before every so many transactions; 0: none but the first.
+    /// A DKG before every so many transactions.
     dkg_every: u64,
     made: u64,
     dkgs_made: u64,
     dkgs: u64,
+    faults_made: usize,
 }
 
 pub struct Settings {
@@ -84,6 +85,7 @@ impl Plan {
             made: 0,
             dkgs_made: 0,
             dkgs: if transactions.is_some() { dkgs } else { u64::MAX },
+            faults_made: 0,
         })
     }
 
@@ -96,7 +98,7 @@ impl Plan {
         let node = self.rng.gen_range(0..self.nodes);
         if self.dkgs_made < self.dkgs && self.made >= self.dkgs_made * self.dkg_every {
             self.dkgs_made += 1;
-            let protocol = if self.dkgs_made % UNSUPPORTED_DKG == 0 { "cggmp24" } else { "frost" };
+            let protocol = if self.dkgs_made.is_multiple_of(UNSUPPORTED_DKG) { "cggmp24" } else { "frost" };
             return Step { node, action: Action::Dkg(protocol) };
         }
         self.made += 1;
@@ -104,7 +106,9 @@ impl Plan {
         if self.faults.is_empty() || self.rng.gen_range(0..100) >= self.fault_percent {
             return Step { node, action: Action::Transaction(transaction) };
         }
-        let kind = self.faults[self.rng.gen_range(0..self.faults.len())];
+        // In turn and not by chance, so that a short run has them all.
+        let kind = self.faults[self.faults_made % self.faults.len()];
+        self.faults_made += 1;
         let action = match kind {
             "drop_peer" => {
                 let peer = (node + self.rng.gen_range(1..self.nodes)) % self.nodes;

@@ -23,10 +23,10 @@ fn main() {
     let outcome = runtime.block_on(run(&config));
     // Calls that are still suspended are dropped here, and go into the books as cancelled.
     drop(runtime);
-    if let Some(path) = &config.truth_file {
-        if let Err(error) = books::write(&config.node_id.0.to_string(), Path::new(path)) {
-            eprintln!("mpc-node: {path}: {error}");
-        }
+    if let Some(path) = &config.truth_file
+        && let Err(error) = books::write(&config.node_id.0.to_string(), Path::new(path))
+    {
+        eprintln!("mpc-node: {path}: {error}");
     }
     if let Err(error) = outcome {
         eprintln!("mpc-node: {error}");

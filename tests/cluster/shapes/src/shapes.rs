@@ -233,7 +233,7 @@ pub fn plain(odd: bool, number: u64) -> u64 {
 pub fn plain_result(strict: bool, number: u64) -> Outcome {
     let call = begin("plain_result", flag(strict));
     let value = books::attempt!(call, judge(number));
-    call.close(if strict && value % 4 == 0 { Err(Refused(value)) } else { Ok(value) })
+    call.close(if strict && value.is_multiple_of(4) { Err(Refused(value)) } else { Ok(value) })
 }
 
 /// Panics before it ever suspends, or after.
@@ -242,7 +242,7 @@ pub async fn panics(late: bool, number: u64) -> Outcome {
     if late {
         yield_now().await;
     }
-    if number % 4 != 0 {
+    if !number.is_multiple_of(4) {
         panic!("injected");
     }
     call.close(judge(number))

@@ -67,12 +67,12 @@ impl ByzantineDetector {
             books::attempt!(call, self.handle_byzantine_violation(&violation).await);
             return call.close(Ok(ByzantineCheckResult::Rejected(ViolationType::DoubleVote)));
         }
-        if let Some(&value) = self.decided.get(&vote.tx_id) {
-            if value != vote.value {
-                let violation = violation(vote, ViolationType::MinorityVote, json!({"decided": value}));
-                books::attempt!(call, self.handle_byzantine_violation(&violation).await);
-                return call.close(Ok(ByzantineCheckResult::Rejected(ViolationType::MinorityVote)));
-            }
+        if let Some(&value) = self.decided.get(&vote.tx_id)
+            && value != vote.value
+        {
+            let violation = violation(vote, ViolationType::MinorityVote, json!({"decided": value}));
+            books::attempt!(call, self.handle_byzantine_violation(&violation).await);
+            return call.close(Ok(ByzantineCheckResult::Rejected(ViolationType::MinorityVote)));
         }
         let count = books::attempt!(call, self.etcd.increment_vote_count(vote).await);
         let threshold = books::attempt!(call, self.etcd.get_config_threshold().await) as u64;

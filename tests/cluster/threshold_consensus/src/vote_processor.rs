@@ -124,9 +124,7 @@ impl VoteProcessor {
     }
 
     fn abort(&self, txid: &TxId) -> bool {
-        self.with_round(txid, |round| {
-            round.fsm.state() == VoteState::Collecting && round.fsm.abort_byzantine().is_ok()
-        })
+        self.with_round(txid, |round| round.fsm.state() == VoteState::Collecting && round.fsm.abort_byzantine().is_ok())
     }
 
     fn publish(&self, txid: &TxId, outcome: RoundOutcome) {

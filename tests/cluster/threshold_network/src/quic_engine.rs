@@ -82,10 +82,8 @@ impl QuicEngine {
         let mut endpoint =
             Endpoint::server(server, listen).map_err(|e| NetworkError::ConnectionFailed(format!("{listen}: {e}")))?;
         endpoint.set_default_client_config(Self::init_client(&identity)?);
-        let peers = peers
-            .into_iter()
-            .map(|(node, address)| (node, Peer { address, connection: Mutex::new(None) }))
-            .collect();
+        let peers =
+            peers.into_iter().map(|(node, address)| (node, Peer { address, connection: Mutex::new(None) })).collect();
         let engine = Arc::new(QuicEngine { endpoint, identity, peers, inbox });
         tokio::spawn(engine.clone().accept());
         Ok(engine)
@@ -93,9 +91,8 @@ impl QuicEngine {
 
     fn init_server(identity: &Identity) -> NetworkResult<ServerConfig> {
         let tls = |e: &dyn std::fmt::Display| NetworkError::TlsError(e.to_string());
-        let verifier = WebPkiClientVerifier::builder_with_provider(identity.roots()?, provider())
-            .build()
-            .map_err(|e| tls(&e))?;
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(identity.roots()?, provider()).build().map_err(|e| tls(&e))?;
         let (chain, key) = identity.chain();
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])

@@ -24,22 +24,28 @@ pub struct DkgResult {
 
 /// The key shares of this node. A peer may still sign with the key before last, so all are kept.
 #[derive(Default)]
-pub struct KeyStore(RwLock<(HashMap<Uuid, Arc<FrostKey>>, Option<Uuid>)>);
+pub struct KeyStore(RwLock<Keys>);
+
+#[derive(Default)]
+struct Keys {
+    all: HashMap<Uuid, Arc<FrostKey>>,
+    newest: Option<Arc<FrostKey>>,
+}
 
 impl KeyStore {
     pub fn add(&self, key: FrostKey) {
         let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        keys.1 = Some(key.id);
-        keys.0.insert(key.id, Arc::new(key));
+        let key = Arc::new(key);
+        keys.newest = Some(key.clone());
+        keys.all.insert(key.id, key);
     }
 
     pub fn get(&self, id: Uuid) -> Option<Arc<FrostKey>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).0.get(&id).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).all.get(&id).cloned()
     }
 
     pub fn newest(&self) -> Option<Arc<FrostKey>> {
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.0.get(&keys.1?).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).newest.clone()
     }
 }
 

@@ -45,8 +45,8 @@ impl PostgresStorage {
     }
 
     pub async fn update_transaction_state(&self, txid: &TxId, new_state: TransactionState) -> Result<()> {
-        let call = books::begin("update_transaction_state")
-            .counts("mpc_transactions_total", &[("state", new_state.name())]);
+        let call =
+            books::begin("update_transaction_state").counts("mpc_transactions_total", &[("state", new_state.name())]);
         self.latency.wait().await;
         let mut tables = self.tables.lock().await;
         let Some((_, state)) = tables.transactions.get_mut(txid) else {
@@ -70,8 +70,7 @@ impl PostgresStorage {
         let call = books::begin("get_transactions_by_state");
         self.latency.wait().await;
         let tables = self.tables.lock().await;
-        let found =
-            tables.transactions.values().filter(|(_, s)| s.name() == state).map(|(t, _)| t.clone()).collect();
+        let found = tables.transactions.values().filter(|(_, s)| s.name() == state).map(|(t, _)| t.clone()).collect();
         call.close(Ok(found))
     }
 
