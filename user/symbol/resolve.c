@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "symbol/debug.h"
 #include "symbol/instance.h"
+#include "symbol/suggest.h"
 
 static bool has_rows(const struct plan *plan, unsigned func)
 {
@@ -104,20 +105,29 @@ static int scan(struct resolver *rs, struct err *err)
 	return r;
 }
 
-static void finish(struct resolver *rs, bool has_debug)
+static char *absent_reason(const struct resolver *rs, unsigned func)
+{
+	_strbuf_ struct strbuf text = {};
+
+	if (!rs->dbg) {
+		strbuf_puts(&text,
+			    "the file has no debug information: give the debug file or a pack");
+		return strbuf_take(&text);
+	}
+	strbuf_puts(&text, "nothing of this name has code in the file: check the name, or nothing "
+			   "calls it in this build");
+	suggest_functions(rs->dbg, rs->profile->funcs[func].name, &text);
+	return strbuf_take(&text);
+}
+
+static void finish(struct resolver *rs)
 {
 	struct plan *plan = rs->plan;
 
-	for (unsigned f = 0; f < plan->n_funcs; f++) {
-		if (has_rows(plan, f))
-			continue;
-		instance_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
-			     mem_strdup(has_debug ?
-						"nothing of this name has code in the file: check "
-						"the name, or nothing calls it in this build" :
-						"the file has no debug information: give the "
-						"debug file or a pack"));
-	}
+	for (unsigned f = 0; f < plan->n_funcs; f++)
+		if (!has_rows(plan, f))
+			instance_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
+				     absent_reason(rs, f));
 	sort_sites(plan);
 	function_free(rs->open);
 	for (size_t i = 0; i < rs->futures.n; i++)
@@ -147,7 +157,7 @@ int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_
 		if (r < 0)
 			err_wrap(err, "%s", debug_fd >= 0 ? debug_path : path);
 	}
-	finish(&rs, rs.dbg != NULL);
+	finish(&rs);
 	if (rs.dbg)
 		dwarf_end(rs.dbg);
 	if (r < 0)

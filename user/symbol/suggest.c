@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Looks through all symbols, which is slow and therefore only done for what is absent. */
+/* Looks through all linkage names, which is slow and therefore only done for what is absent. */
 #include "symbol/suggest.h"
 
 #include <stdlib.h>
@@ -70,14 +70,15 @@ static void consider(struct best *best, const char *mangled, const char *want, s
 		offer(best, name, distance);
 }
 
-void suggest_functions(const struct image *image, const char *path, struct strbuf *out)
+void suggest_functions(Dwarf *dbg, const char *path, struct strbuf *out)
 {
-	const char *want = last_segment(path);
-	size_t limit = near_limit(want);
+	const char *want = last_segment(path), *text;
+	size_t limit = near_limit(want), len;
 	struct best best = {};
 
-	for (size_t i = 0; i < image->n_symbols; i++)
-		consider(&best, image->symbols[i].name, want, limit);
+	for (uint64_t off = 0; (text = dwarf_getstring(dbg, off, &len)); off += len + 1)
+		if (strncmp(text, "_ZN", 3) == 0 || strncmp(text, "_R", 2) == 0)
+			consider(&best, text, want, limit);
 	for (size_t i = 0; i < best.n; i++) {
 		strbuf_printf(out, "%s%s", i ? ", " : "; the file has ", best.name[i]);
 		free(best.name[i]);

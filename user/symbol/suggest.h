@@ -3,11 +3,12 @@
 #ifndef SYMBOL_SUGGEST_H
 #define SYMBOL_SUGGEST_H
 
+#include <elfutils/libdw.h>
+
 #include "base/strbuf.h"
-#include "symbol/image.h"
 
 /* Adds "; the file has a::b::f, a::c::f" to @out: functions of the same last name,
- * else of the nearest. Adds nothing when the file has no symbols or nothing near. */
-void suggest_functions(const struct image *image, const char *path, struct strbuf *out);
+ * else of the nearest, by the linkage names in @dbg. Adds nothing when none is near. */
+void suggest_functions(Dwarf *dbg, const char *path, struct strbuf *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "profile/secret.h"
 
 #define WRAPPER_DEPTH_MAX 8
 
@@ -247,14 +248,28 @@ static void list_fields(Dwarf_Die *type, struct strbuf *out)
 	} while (n < 12 && next_sibling(&member, DW_TAG_member));
 }
 
+/* The profile's own words were checked when it was read; here the types are. */
+static bool says_secret(Dwarf_Die *type, struct strbuf *why)
+{
+	size_t at, size;
+
+	if (!secret_in_path(die_name(type), &at, &size))
+		return false;
+	strbuf_printf(why, "%s is secret by its name and is never read", die_name(type));
+	return true;
+}
+
 bool type_follow(struct type_place *place, const char *path, struct strbuf *why)
 {
 	_free_ char *copy = mem_strdup(path);
 	char *save = NULL;
 
 	for (char *seg = strtok_r(copy, ".", &save); seg; seg = strtok_r(NULL, ".", &save)) {
-		if (find_field(place, seg, 0))
-			continue;
+		if (find_field(place, seg, 0)) {
+			if (!says_secret(&place->type, why))
+				continue;
+			return false;
+		}
 		strbuf_printf(why, "no field \"%s\" in %s", seg, die_name(&place->type));
 		list_fields(&place->type, why);
 		return false;
