@@ -91,12 +91,14 @@ struct abi_test {
 	__u8 n_choices;
 	__u8 otherwise;
 	__u8 target[ABI_CHOICES_MAX];
+	__u8 pad[6];
 	__u64 raw[ABI_CHOICES_MAX];
 };
 
 /* Turns memory of the program into the index of a label value. */
 struct abi_value {
 	__u32 n_tests;
+	__u32 pad;
 	struct abi_test tests[ABI_TESTS_MAX];
 };
 

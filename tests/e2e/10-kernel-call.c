@@ -22,6 +22,8 @@
 #include "probe/attach.h"
 #include "probe/stats.h"
 
+#include "bpf/call.skel.h"
+
 #include "10-kernel-target.h"
 
 #define THREADS 8
@@ -69,6 +71,16 @@ static void votes(void)
 	call_label(&odd);
 }
 
+/* 2 × five, 1 × six, 3 × failed, 1 × a code without a label. */
+static void answer_all(void)
+{
+	static const struct result results[] = { { 0, 5 }, { 0, 5 }, { 0, 6 }, { 1, 5 },
+						 { 1, 0 }, { 1, 9 }, { 0, 7 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(results); i++)
+		call_answer(&results[i]);
+}
+
 static char futures[FUTURES * 64];
 
 static void obey(struct order order)
@@ -89,6 +101,9 @@ static void obey(struct order order)
 		break;
 	case 'v':
 		votes();
+		break;
+	case 'a':
+		answer_all();
 		break;
 	case 'b':
 		for (long i = 0; i < order.n; i++)
@@ -408,6 +423,21 @@ static void test_labels(struct bench *b)
 	     "an unreadable label is counted");
 }
 
+static void test_results(struct bench *b)
+{
+	uint64_t failed, five, six, unknown;
+
+	order(&b->child, 'a', 0);
+	read_cells(b);
+	failed = series_of(b, M_ANSWER_TOTAL, 0, 0).count;
+	five = series_of(b, M_ANSWER_TOTAL, 1, 0).count;
+	six = series_of(b, M_ANSWER_TOTAL, 2, 0).count;
+	unknown = series_of(b, M_ANSWER_TOTAL, 3, 0).count;
+	result(failed == 3 && five == 2 && six == 1 && unknown == 1,
+	       "results are read through the saved pointer, one test after the other",
+	       "%lu %lu %lu %lu", failed, five, six, unknown);
+}
+
 static void test_keys(struct bench *b)
 {
 	order(&b->child, 'i', 20);
@@ -555,16 +585,67 @@ static void test_few(bool multi)
 	tear_down(&b);
 }
 
+/* The deepest frame of a program and of the functions it calls, by the verifier's
+ * own word ("stack depth 48+8+0"); -1 when it does not load. */
+static int deepest_frame(bool multi, uint32_t pid_ns)
+{
+	static char log[2][256 * 1024];
+	struct call_bpf *skel = call_bpf__open();
+	struct bpf_program *programs[2];
+	int deepest = -1;
+
+	if (!skel)
+		return -1;
+	programs[0] = multi ? skel->progs.start_multi : skel->progs.start_perf;
+	programs[1] = multi ? skel->progs.end_multi : skel->progs.end_perf;
+	skel->rodata->agent_pid_ns = pid_ns;
+	bpf_program__set_autoload(skel->progs.start_multi, multi);
+	bpf_program__set_autoload(skel->progs.end_multi, multi);
+	bpf_program__set_autoload(skel->progs.start_perf, !multi);
+	bpf_program__set_autoload(skel->progs.end_perf, !multi);
+	for (int i = 0; i < 2; i++) {
+		log[i][0] = '\0';
+		bpf_program__set_log_level(programs[i], 4); /* statistics only */
+		bpf_program__set_log_buf(programs[i], log[i], sizeof(log[i]));
+	}
+	for (int i = 0, r = call_bpf__load(skel); i < 2 && !r; i++) {
+		char *at = strstr(log[i], "stack depth ");
+
+		for (at = at ? at + strlen("stack depth ") : NULL;
+		     at && *at >= '0' && *at <= '9';) {
+			int frame = (int)strtol(at, &at, 10);
+
+			deepest = frame > deepest ? frame : deepest;
+			at += *at == '+';
+		}
+	}
+	call_bpf__destroy(skel);
+	return deepest;
+}
+
+static void test_frames(void)
+{
+	int plain_ns = deepest_frame(true, 0), other_ns = deepest_frame(true, 1);
+	int perf = deepest_frame(false, 0);
+
+	result(plain_ns >= 0 && plain_ns < 64, "no frame of a program reaches 64 bytes", "%d bytes",
+	       plain_ns);
+	result(other_ns >= 0 && other_ns < 64, "nor in a pid namespace", "%d bytes", other_ns);
+	result(perf >= 0 && perf < 64, "nor for perf events", "%d bytes", perf);
+}
+
 static void test_all(void)
 {
 	struct bench b = {};
 
+	test_frames();
 	set_up(&b, true, false);
 	test_counts(&b, 1000000, "1,000,000 calls from 8 threads are 1,000,000");
 	test_filter(&b);
 	test_recursion(&b);
 	test_lost_ends(&b);
 	test_labels(&b);
+	test_results(&b);
 	test_keys(&b);
 	test_futures(&b);
 	test_bytes(&b);

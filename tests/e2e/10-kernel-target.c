@@ -18,22 +18,28 @@ __asm__(".text\n"
 	"call_finish: finish: push %rbp; pop %rbp; ret\n"
 	"call_dropped: dropped: push %rbp; pop %rbp; ret\n"
 	"call_indirect: indirect: push %rbp; pop %rbp; indirect_end: ret\n"
+	"call_answer: answer: push %rbp; pop %rbp; xor %edi,%edi; answer_end: ret\n"
 	"halts: hlt; ret\n"
 	".globl call_plain, plain, plain_end, call_recurse, recurse, recurse_end\n"
 	".globl call_leave, leave, leave_end, call_label, label, label_end\n"
 	".globl call_begin, begin, call_finish, finish, call_dropped, dropped\n"
-	".globl call_indirect, indirect, indirect_end, halts\n");
+	".globl call_indirect, indirect, indirect_end, halts\n"
+	".globl call_answer, answer, answer_end\n");
 
 /* ---- profile ------------------------------------------------------------------------ */
 
-static const char *const func_names[N_FUNCS] = { "plain",  "recurse",  "leave", "label",
-						 "future", "indirect", "halts" };
+static const char *const func_names[N_FUNCS] = { "plain",  "recurse",  "leave",  "label",
+						 "future", "indirect", "answer", "halts" };
 
 static struct profile_choice outcomes[] = { { "returned", "done" },
 					    { "panicked", "panic" },
 					    { "cancelled", "dropped" } };
 static struct profile_choice decisions[] = { { "true", "approve" }, { "false", "reject" } };
 static struct profile_choice accepts[] = { { "1", "yes" }, { "0", "no" } };
+static struct profile_choice answers[] = { { "Ok.5", "five" },
+					   { "Ok.6", "six" },
+					   { "Err", "failed" } };
+static char *answer_values[] = { "failed", "five", "six" };
 static char *leave_values[] = { "dropped", "done", "panic" };
 static char *decision_values[] = { "approve", "reject" };
 static char *accept_values[] = { "no", "yes" }; /* in another order than its choices */
@@ -43,6 +49,7 @@ static struct profile_source label_source = { .func = F_LABEL,
 					      .on = PROFILE_END_RETURN,
 					      .labels = { { false, 0 }, { false, 1 } } };
 static struct profile_source future_source = { .func = F_FUTURE, .on = PROFILE_END_RETURN };
+static struct profile_source answer_source = { .func = F_ANSWER, .on = PROFILE_END_RETURN };
 static struct profile_metric metrics[N_METRICS] = {
 	[M_PLAIN_SECONDS] = { .name = "plain_seconds",
 			      .type = PROFILE_HISTOGRAM,
@@ -69,6 +76,12 @@ static struct profile_metric metrics[N_METRICS] = {
 			       .n_bounds = 3,
 			       .sources = &future_source,
 			       .n_sources = 1 },
+	[M_ANSWER_TOTAL] = { .name = "answer_total",
+			     .type = PROFILE_COUNTER,
+			     .labels = { { "result", answer_values, 3 } },
+			     .n_labels = 1,
+			     .sources = &answer_source,
+			     .n_sources = 1 },
 };
 
 struct profile *target_profile(void)
@@ -89,6 +102,10 @@ struct profile *target_profile(void)
 	profile->funcs[F_LABEL].values[1] = (struct profile_value){ .path = "vote.inner.accepted",
 								    .choices = accepts,
 								    .n_choices = 2 };
+	profile->funcs[F_ANSWER].n_values = 1;
+	profile->funcs[F_ANSWER].values[0] = (struct profile_value){
+		.kind = PROFILE_VALUE_RETURN, .path = "", .choices = answers, .n_choices = 3
+	};
 	profile->metrics = metrics;
 	profile->n_metrics = N_METRICS;
 	return profile;
@@ -159,6 +176,29 @@ static void add_values(struct plan_site *site)
 				     .tail = offsetof(struct inner, accepted) };
 }
 
+/* What the last site of answer() reads through the pointer that the first one
+ * saved: the tag, and for tag 0 the code. */
+static void add_result(struct plan_site *site)
+{
+	struct plan_value *value = mem_alloc(sizeof(*value));
+
+	site->values = value;
+	site->n_values = 1;
+	value->n_tests = 2;
+	value->tests[0].recipe = (struct abi_recipe){ .reg = ABI_REG_SAVED, .width = 1 };
+	value->tests[0].choices = mem_array(2, sizeof(*value->tests[0].choices));
+	value->tests[0].n_choices = 2;
+	value->tests[0].choices[0].next = 1;
+	value->tests[0].choices[1] = choice(1, "failed");
+	value->tests[1].recipe = (struct abi_recipe){ .reg = ABI_REG_SAVED,
+						      .width = 4,
+						      .tail = offsetof(struct result, code) };
+	value->tests[1].choices = mem_array(2, sizeof(*value->tests[1].choices));
+	value->tests[1].n_choices = 2;
+	value->tests[1].choices[0] = choice(5, "five");
+	value->tests[1].choices[1] = choice(6, "six");
+}
+
 struct plan *target_plan(int with_halts)
 {
 	struct abi_recipe rsp = { .reg = ABI_REG_RSP }, rdi = { .reg = ABI_REG_RDI };
@@ -187,6 +227,8 @@ struct plan *target_plan(int with_halts)
 	add_site(plan, F_FUTURE, ABI_SITE_CANCEL, dropped, rdi);
 	add_site(plan, F_INDIRECT, ABI_SITE_START, indirect, behind_rdi);
 	add_site(plan, F_INDIRECT, ABI_SITE_RETURN, indirect_end, behind_rdi);
+	add_site(plan, F_ANSWER, ABI_SITE_START, answer, rsp)->saved = rdi;
+	add_result(add_site(plan, F_ANSWER, ABI_SITE_RETURN, answer_end, rsp));
 	if (with_halts)
 		add_site(plan, F_HALTS, ABI_SITE_START, halts, rsp);
 	return plan;
@@ -196,11 +238,13 @@ void target_plan_free(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_sites; i++) {
 		for (size_t v = 0; v < plan->sites[i].n_values; v++) {
-			struct plan_test *test = &plan->sites[i].values[v].tests[0];
+			struct plan_test *tests = plan->sites[i].values[v].tests;
 
-			for (size_t c = 0; c < test->n_choices; c++)
-				free(test->choices[c].label);
-			free(test->choices);
+			for (size_t t = 0; t < ABI_TESTS_MAX; t++) {
+				for (size_t c = 0; c < tests[t].n_choices; c++)
+					free(tests[t].choices[c].label);
+				free(tests[t].choices);
+			}
 		}
 		free(plan->sites[i].values);
 	}

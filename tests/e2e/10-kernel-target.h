@@ -19,6 +19,12 @@ struct vote {
 	struct inner *inner;
 };
 
+/* A result that the caller gives room for: failed, or a code. */
+struct result {
+	uint8_t failed;
+	uint32_t code;
+};
+
 /* Each function F has labels F (first instruction) and F_end (its ret). */
 extern char plain[], plain_end[];
 extern char recurse[], recurse_end[];
@@ -26,6 +32,7 @@ extern char leave[], leave_end[];
 extern char label[], label_end[];
 extern char begin[], finish[], dropped[];
 extern char indirect[], indirect_end[];
+extern char answer[], answer_end[];
 extern char halts[];
 
 void call_plain(void);
@@ -36,9 +43,10 @@ void call_begin(const void *future);
 void call_finish(const void *future);
 void call_dropped(const void *future);
 void call_indirect(const void *const *future);
+void call_answer(const struct result *result);
 
-enum { F_PLAIN, F_RECURSE, F_LEAVE, F_LABEL, F_FUTURE, F_INDIRECT, F_HALTS, N_FUNCS };
-enum { M_PLAIN_SECONDS, M_LEAVE_TOTAL, M_LABEL_TOTAL, M_FUTURE_SECONDS, N_METRICS };
+enum { F_PLAIN, F_RECURSE, F_LEAVE, F_LABEL, F_FUTURE, F_INDIRECT, F_ANSWER, F_HALTS, N_FUNCS };
+enum { M_PLAIN_SECONDS, M_LEAVE_TOTAL, M_LABEL_TOTAL, M_FUTURE_SECONDS, M_ANSWER_TOTAL, N_METRICS };
 
 struct profile *target_profile(void);
 /* @with_halts adds an instance that no kernel can probe. */

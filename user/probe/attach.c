@@ -176,8 +176,9 @@ static const char *meaning(int code)
 		return "the kernel takes this place for no instruction of the program";
 	case -ENOEXEC:
 		return "the kernel takes the bytes there for no instruction";
+	default:
+		return strerror(-code);
 	}
-	return strerror(-code);
 }
 
 static bool hopeless(int code)

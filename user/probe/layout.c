@@ -14,7 +14,7 @@ static_assert(PROFILE_FUNCS_MAX == ABI_FUNCS_MAX, "a function's number is its ta
 static_assert(PROFILE_FUNC_VALUES_MAX == ABI_VALUES_MAX, "a value's number is its slot");
 static_assert(PROFILE_LABELS_MAX == ABI_LABELS_MAX, "a binding holds all labels");
 static_assert(PROFILE_BOUNDS_MAX == ABI_BOUNDS_MAX, "a bounds entry holds all bounds");
-static_assert(PROFILE_END_RETURN == 1 << (ABI_SITE_RETURN - ABI_SITE_RETURN), "same mask");
+static_assert(PROFILE_END_RETURN == 1, "same mask: 1 << (kind - ABI_SITE_RETURN)");
 static_assert(PROFILE_END_PANIC == 1 << (ABI_SITE_PANIC - ABI_SITE_RETURN), "same mask");
 static_assert(PROFILE_END_CANCEL == 1 << (ABI_SITE_CANCEL - ABI_SITE_RETURN), "same mask");
 static_assert(sizeof(struct abi_site) == 64, "one cache line");

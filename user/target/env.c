@@ -96,8 +96,9 @@ int env_read_fd(int fd, const char *name, char *out, size_t size, struct err *er
 		return err_set(err, r, "the value of %s is not printable ASCII", name);
 	case -E2BIG:
 		return err_set(err, r, "the value of %s is longer than %zu bytes", name, size - 1);
+	default:
+		return err_set(err, r, "cannot read the process' environment: %s", strerror(-r));
 	}
-	return err_set(err, r, "cannot read the process' environment: %s", strerror(-r));
 }
 
 int env_read(pid_t tgid, const char *name, char *out, size_t size, struct err *err)

@@ -73,15 +73,16 @@ int scan_processes(const char *proc, struct scan *out, struct err *err)
 	struct scan scan = {};
 	struct dirent *entry;
 	DIR *dir = opendir(proc);
+	int fd;
 
 	if (!dir)
 		return err_set(err, -errno, "cannot list processes in %s: %s", proc,
 			       strerror(errno));
-	while ((entry = readdir(dir))) {
+	fd = dirfd(dir);
+	while (fd >= 0 && (entry = readdir(dir))) {
 		struct process process;
 
-		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    !look(dirfd(dir), entry->d_name, &process))
+		if (isdigit((unsigned char)entry->d_name[0]) && !look(fd, entry->d_name, &process))
 			*VEC_ADD(&scan) = process;
 	}
 	closedir(dir);
