@@ -286,7 +286,7 @@ bool coroutine_find(const struct function *fn, const struct ranges *own, unsigne
 
 	*co = (struct coroutine){};
 	if (!n) {
-		strbuf_puts(&co->trouble, "no branch on the state of the future was recognised");
+		strbuf_puts(&co->trouble, "no branch on the state of the future was recognised; ");
 		return false;
 	}
 	co->state = d[0].state;

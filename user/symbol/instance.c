@@ -300,8 +300,8 @@ bool instance_poll(struct resolver *rs, const struct debug_hit *hit)
 	if (fn && coroutine_find(fn, &own, future.name ? future.states : STATES_GUESS, &co)) {
 		emit_poll(rs, hit, &co, &future, &origin, describe(hit, &die, &around));
 	} else {
-		if (fn)
-			strbuf_add(&why, co.trouble.text, co.trouble.len);
+		if (fn && co.trouble.len) /* without the last "; " */
+			strbuf_add(&why, co.trouble.text, co.trouble.len - 2);
 		instance_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
 			     strbuf_take(&why));
 	}

@@ -246,6 +246,22 @@ static unsigned dwarf_reg(unsigned reg)
 	return reg < ARRAY_SIZE(map) ? map[reg] : (unsigned)REG_NONE;
 }
 
+/* The register of `breg 0; constu 1; and; stack_value`: a bool is the low bits of one. */
+static unsigned masked_register(const Dwarf_Op *expr, size_t len)
+{
+	if (len < 2 || expr[0].atom < DW_OP_breg0 || expr[0].atom > DW_OP_breg31 ||
+	    expr[0].number || expr[len - 1].atom != DW_OP_stack_value)
+		return REG_NONE;
+	for (size_t i = 1; i + 1 < len; i++) {
+		unsigned op = expr[i].atom;
+
+		if (op != DW_OP_and && op != DW_OP_constu && op != DW_OP_convert &&
+		    (op < DW_OP_lit1 || op > DW_OP_lit31))
+			return REG_NONE;
+	}
+	return dwarf_reg(expr[0].atom - DW_OP_breg0);
+}
+
 /* The register that holds a parameter when the function is entered. */
 static unsigned entry_register(const struct function *fn, Dwarf_Die *param)
 {
@@ -254,9 +270,10 @@ static unsigned entry_register(const struct function *fn, Dwarf_Die *param)
 	size_t len;
 
 	if (!dwarf_attr_integrate(param, DW_AT_location, &at) ||
-	    dwarf_getlocation_addr(&at, fn->low, &expr, &len, 1) != 1 || len != 1 ||
-	    expr[0].atom < DW_OP_reg0 || expr[0].atom > DW_OP_reg31)
+	    dwarf_getlocation_addr(&at, fn->low, &expr, &len, 1) != 1)
 		return REG_NONE;
+	if (len != 1 || expr[0].atom < DW_OP_reg0 || expr[0].atom > DW_OP_reg31)
+		return masked_register(expr, len);
 	return dwarf_reg(expr[0].atom - DW_OP_reg0);
 }
 
