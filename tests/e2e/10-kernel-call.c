@@ -5,11 +5,13 @@
  *
  *   10-kernel-call all            everything
  *   10-kernel-call few PREFIX     counts, labels and the filter, named PREFIX …
+ *   10-kernel-call below PREFIX   that for programs in a pid namespace of their own
  *   10-kernel-call perf PREFIX    that through perf events (kernels before 6.6)
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -664,6 +666,10 @@ int main(int argc, char **argv)
 	const char *what = argc > 1 ? argv[1] : "all";
 
 	prefix = argc > 2 ? argv[2] : "";
+	if (!strcmp(what, "below") && unshare(CLONE_NEWPID)) {
+		printf("skip - %sno pid namespace: %s\n", prefix, strerror(errno));
+		return 0;
+	}
 	if (!strcmp(what, "all"))
 		test_all();
 	else

@@ -39,6 +39,7 @@ else
 fi
 if unshare --pid --fork --mount-proc true 2>/dev/null; then
 	part unshare --pid --fork --mount-proc "$out/10-kernel-call" few "in a pid namespace: "
+	part unshare --pid --fork --mount-proc "$out/10-kernel-call" below "in one below: "
 else
 	echo "skip - in a pid namespace: unshare --pid is refused here"
 fi
