@@ -333,6 +333,7 @@ static void load_str_offsets(struct unit *u, Dwarf_Die *cudie)
 	Elf_Data *data;
 	Dwarf_Attribute at;
 	Dwarf_Word base = u->off_size == 8 ? 16 : 8;
+	Dwarf_Off part = 0;
 	bool split = false;
 
 	data = u->version >= 5 ? section(u->dbg, ".debug_str_offsets") : NULL;
@@ -344,6 +345,9 @@ static void load_str_offsets(struct unit *u, Dwarf_Die *cudie)
 		base = 0;
 	if (!split && dwarf_attr(cudie, DW_AT_str_offsets_base, &at))
 		dwarf_formudata(&at, &base);
+	/* in a package file each unit has its own part of the section */
+	if (split && dwarf_cu_dwp_section_info(cudie->cu, DW_SECT_STR_OFFSETS, &part, NULL) == 0)
+		base += part;
 	if (!data || base > data->d_size)
 		return;
 	u->str_offsets = (const uint8_t *)data->d_buf + base;
