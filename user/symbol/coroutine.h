@@ -24,6 +24,7 @@ struct coroutine {
 	unsigned n_start, n_return, n_panic;
 	bool entry_dispatch;   /* the state pointer came in a register at the function's entry */
 	bool sret;             /* … behind a result pointer in the first register */
+	bool result;           /* the returns are where the result can be read (symbol/result) */
 	struct strbuf trouble; /* why it is not complete; empty when it is */
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Arguments of plain functions and results of all, by the Rust ABI as measured. */
+/* Results of async functions, by the Rust ABI as measured. */
 #include "symbol/result.h"
 
 #include <dwarf.h>
@@ -9,7 +9,10 @@
 #include "base/mem.h"
 #include "symbol/type.h"
 
-static bool wants(const struct profile_func *pf, enum profile_value_kind kind)
+/* Instructions from the end of a completion to the return: restoring registers. */
+#define EPILOGUE_MAX 64
+
+bool result_wants(const struct profile_func *pf, enum profile_value_kind kind)
 {
 	for (size_t v = 0; v < pf->n_values; v++)
 		if (pf->values[v].kind == kind)
@@ -17,7 +20,7 @@ static bool wants(const struct profile_func *pf, enum profile_value_kind kind)
 	return false;
 }
 
-static bool return_type(Dwarf_Die *subprogram, Dwarf_Die *out)
+bool result_type(Dwarf_Die *subprogram, Dwarf_Die *out)
 {
 	Dwarf_Attribute at;
 	Dwarf_Die raw;
@@ -44,19 +47,6 @@ static bool compose(const struct abi_recipe *first, const struct abi_recipe *the
 		r.tail = then->tail;
 	}
 	*out = r;
-	return true;
-}
-
-/* Puts @base in front of all tests of a value and hands it to the site. */
-static bool attach_value(struct plan_site *site, struct plan_value *value,
-			 const struct abi_recipe *base, const char *text)
-{
-	for (size_t t = 0; t < value->n_tests; t++)
-		if (!compose(base, &value->tests[t].recipe, &value->tests[t].recipe))
-			return false;
-	value->text = mem_strdup(text);
-	site->values = mem_grow(site->values, site->n_values + 1, sizeof(*site->values));
-	site->values[site->n_values++] = *value;
 	return true;
 }
 
@@ -135,6 +125,57 @@ static bool is_exit(const struct function *fn, size_t i, const uint8_t *shared)
 	return false;
 }
 
+/*
+ * The register that, before instruction @from, holds what the function returns
+ * in @reg: the way from there to the return is followed, and back along moves.
+ * REG_NONE when the way forks or the value is made on it.
+ */
+static unsigned register_returned(const struct function *fn, size_t from, unsigned reg)
+{
+	size_t path[EPILOGUE_MAX], next[4], n = 0;
+
+	for (size_t i = from; fn->code->at[i].op != OP_RET; i = next[0]) {
+		if (n == EPILOGUE_MAX || flow_next(fn->flow, i, next, ARRAY_SIZE(next)) != 1)
+			return REG_NONE;
+		path[n++] = i;
+	}
+	while (n-- && reg != REG_NONE) {
+		const struct insn *in = &fn->code->at[path[n]];
+
+		if (!(in->writes & (1u << reg)))
+			continue;
+		reg = in->op == OP_MOVE && in->dst == reg && in->size >= 4 ? in->src : REG_NONE;
+	}
+	return reg;
+}
+
+/* Whether the result can be read at the exit @i; adds the reason if not. */
+static bool readable_at(const struct function *fn, struct coroutine *co, size_t i,
+			const uint8_t *shared)
+{
+	struct abi_recipe result;
+
+	if (!co->sret && register_returned(fn, i, REG_RAX) == REG_NONE) {
+		strbuf_printf(&co->trouble,
+			      "no register holds the result at 0x%llx, so it is unknown; ",
+			      (unsigned long long)fn->code->at[i].addr);
+		return false;
+	}
+	if (co->sret && written_later(fn, i, shared)) {
+		strbuf_puts(&co->trouble,
+			    "the result is written by code that pending polls share, so "
+			    "it is unknown; ");
+		return false;
+	}
+	if (co->sret && !function_locate(fn, i, result_pointer, &result)) {
+		strbuf_printf(&co->trouble,
+			      "no register leads to the result at 0x%llx, so it is unknown; ",
+			      (unsigned long long)fn->code->at[i].addr);
+		return false;
+	}
+	return true;
+}
+
 /* Collects the exits as new completion sites; false with the reason when one will not do. */
 static bool collect_exits(const struct function *fn, struct coroutine *co, struct drafts *out)
 {
@@ -143,22 +184,17 @@ static bool collect_exits(const struct function *fn, struct coroutine *co, struc
 
 	completed_region(fn, co, region, shared);
 	for (size_t i = 0; i < fn->code->n; i++) {
-		struct abi_recipe key, result;
+		struct abi_recipe key;
 
 		if (!region[i] || !is_exit(fn, i, shared))
 			continue;
-		if (written_later(fn, i, shared)) {
-			strbuf_puts(&co->trouble,
-				    "the result is written by code that pending polls "
-				    "share, so it is unknown; ");
+		if (!readable_at(fn, co, i, shared))
 			return false;
-		}
-		if (!function_locate(fn, i, co->state, &key) ||
-		    !function_locate(fn, i, result_pointer, &result)) {
-			strbuf_printf(
-				&co->trouble,
-				"no register leads to the result at 0x%llx, so it is unknown; ",
-				(unsigned long long)fn->code->at[i].addr);
+		if (!function_locate(fn, i, co->state, &key)) {
+			strbuf_printf(&co->trouble,
+				      "no register leads to the future at 0x%llx, so the result is "
+				      "unknown; ",
+				      (unsigned long long)fn->code->at[i].addr);
 			return false;
 		}
 		drafts_add(out, ABI_SITE_RETURN, i, key);
@@ -172,17 +208,16 @@ void result_prepare(const struct function *fn, struct coroutine *co, const struc
 	struct drafts exits = {};
 	Dwarf_Die type;
 
-	if (!wants(pf, PROFILE_VALUE_RETURN))
+	if (!result_wants(pf, PROFILE_VALUE_RETURN))
 		return;
-	if (hit->inlined || !co->sret || !return_type(origin, &type)) {
-		strbuf_printf(&co->trouble, "the result is unknown: %s; ",
-			      hit->inlined ? "an inlined function hands it over in its own way" :
-					     "it is returned in registers");
-		co->sret = false;
+	if (hit->inlined || !co->entry_dispatch || !result_type(origin, &type)) {
+		strbuf_puts(&co->trouble,
+			    "the result is unknown: an inlined function hands it over in "
+			    "its own way; ");
 		return;
 	}
-	if (!collect_exits(fn, co, &exits)) {
-		co->sret = false;
+	co->result = collect_exits(fn, co, &exits);
+	if (!co->result) {
 		free(exits.at);
 		return;
 	}
@@ -194,14 +229,51 @@ void result_prepare(const struct function *fn, struct coroutine *co, const struc
 	co->drafts = exits;
 }
 
+/* A result in registers is one scalar in rax, or two in rax and rdx. */
+static bool in_registers(const struct function *fn, size_t insn, struct plan_value *value,
+			 struct strbuf *why)
+{
+	for (size_t t = 0; t < value->n_tests; t++) {
+		struct abi_recipe *r = &value->tests[t].recipe;
+		unsigned reg = REG_NONE;
+
+		if (!r->n_steps && (r->tail == 0 || r->tail == 8))
+			reg = register_returned(fn, insn, r->tail ? REG_RDX : REG_RAX);
+		if (reg == REG_NONE) {
+			strbuf_puts(why, "it is not in one register where the call completes");
+			return false;
+		}
+		r->tail = 0;
+		r->in_register = 1;
+		r->reg = (uint8_t)code_abi_reg(reg);
+	}
+	return true;
+}
+
+static bool one_result(const struct function *fn, const struct coroutine *co, size_t insn,
+		       struct type_place *ready, const struct profile_value *want,
+		       struct plan_value *value, struct strbuf *why)
+{
+	struct abi_recipe base;
+
+	if (!type_tests(ready, want, value, why))
+		return false;
+	if (!co->sret)
+		return in_registers(fn, insn, value, why);
+	if (!function_locate(fn, insn, result_pointer, &base))
+		return false;
+	for (size_t t = 0; t < value->n_tests; t++)
+		if (!compose(&base, &value->tests[t].recipe, &value->tests[t].recipe))
+			return false;
+	return true;
+}
+
 void result_values(const struct function *fn, struct coroutine *co, size_t insn, Dwarf_Die *origin,
 		   const struct profile_func *pf, struct plan_site *site)
 {
 	struct type_place ready = {};
-	struct abi_recipe base;
 
-	if (!co->sret || !return_type(origin, &ready.type) ||
-	    !function_locate(fn, insn, result_pointer, &base))
+	if (!co->result || !result_type(origin, &ready.type))
 		return;
 	type_enter_ready(&ready);
 	for (unsigned v = 0; v < pf->n_values; v++) {
@@ -210,182 +282,13 @@ void result_values(const struct function *fn, struct coroutine *co, size_t insn,
 
 		if (pf->values[v].kind != PROFILE_VALUE_RETURN)
 			continue;
-		if (!type_tests(&ready, &pf->values[v], &value, &why) ||
-		    !attach_value(site, &value, &base, "result")) {
-			strbuf_printf(&co->trouble, "the result is unknown: %s; ", why.text);
-			plan_value_clear(&value);
-		}
-	}
-}
-
-/* --- plain functions ---------------------------------------------------------------- */
-
-static bool find_parameter(Dwarf_Die *die, const char *name, size_t len, Dwarf_Die *out)
-{
-	if (dwarf_child(die, out) != 0)
-		return false;
-	do {
-		Dwarf_Attribute at;
-		const char *have;
-
-		if (dwarf_tag(out) == DW_TAG_formal_parameter &&
-		    dwarf_attr_integrate(out, DW_AT_name, &at) && (have = dwarf_formstring(&at)) &&
-		    (!name || (strlen(have) == len && strncmp(have, name, len) == 0)))
-			return true;
-	} while (dwarf_siblingof(out, out) == 0);
-	return false;
-}
-
-/* DWARF register numbers of x86-64 (System V ABI 1.0, figure 3.36) as code_reg. */
-static unsigned dwarf_reg(unsigned reg)
-{
-	static const uint8_t map[] = { REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
-				       REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
-				       REG_R12, REG_R13, REG_R14, REG_R15 };
-
-	return reg < ARRAY_SIZE(map) ? map[reg] : (unsigned)REG_NONE;
-}
-
-/* The register of `breg 0; constu 1; and; stack_value`: a bool is the low bits of one. */
-static unsigned masked_register(const Dwarf_Op *expr, size_t len)
-{
-	if (len < 2 || expr[0].atom < DW_OP_breg0 || expr[0].atom > DW_OP_breg31 ||
-	    expr[0].number || expr[len - 1].atom != DW_OP_stack_value)
-		return REG_NONE;
-	for (size_t i = 1; i + 1 < len; i++) {
-		unsigned op = expr[i].atom;
-
-		if (op != DW_OP_and && op != DW_OP_constu && op != DW_OP_convert &&
-		    (op < DW_OP_lit1 || op > DW_OP_lit31))
-			return REG_NONE;
-	}
-	return dwarf_reg(expr[0].atom - DW_OP_breg0);
-}
-
-/* The register that holds a parameter when the function is entered. */
-static unsigned entry_register(const struct function *fn, Dwarf_Die *param)
-{
-	Dwarf_Attribute at;
-	Dwarf_Op *expr;
-	size_t len;
-
-	if (!dwarf_attr_integrate(param, DW_AT_location, &at) ||
-	    dwarf_getlocation_addr(&at, fn->low, &expr, &len, 1) != 1)
-		return REG_NONE;
-	if (len != 1 || expr[0].atom < DW_OP_reg0 || expr[0].atom > DW_OP_reg31)
-		return masked_register(expr, len);
-	return dwarf_reg(expr[0].atom - DW_OP_reg0);
-}
-
-/* An argument at the entry: a scalar in a register, or behind a pointer in one. */
-static bool plain_argument(const struct function *fn, Dwarf_Die *die,
-			   const struct profile_value *want, struct plan_value *value,
-			   struct strbuf *why)
-{
-	size_t len = strcspn(want->path, ".");
-	struct type_place place = {};
-	Dwarf_Die param;
-	unsigned reg;
-
-	if (!find_parameter(die, want->path, len, &param) || !return_type(&param, &place.type)) {
-		strbuf_printf(why, "no parameter \"%.*s\"", (int)len, want->path);
-		return false;
-	}
-	reg = entry_register(fn, &param);
-	if (reg == REG_NONE) {
-		strbuf_puts(why, "it is not in one register when the function is entered");
-		return false;
-	}
-	if (dwarf_tag(&place.type) == DW_TAG_pointer_type) {
-		if (!return_type(&place.type, &place.type))
-			return false;
-	} else if (want->path[len] || type_size(&place.type) > 8) {
-		strbuf_puts(why, "only scalars and what is behind references can be read");
-		return false;
-	} else {
-		place.recipe.in_register = 1;
-	}
-	if (want->path[len] && !type_follow(&place, want->path + len + 1, why))
-		return false;
-	if (!type_tests(&place, want, value, why))
-		return false;
-	for (size_t t = 0; t < value->n_tests; t++) {
-		struct abi_recipe *r = &value->tests[t].recipe;
-
-		r->reg = (uint8_t)code_abi_reg(reg);
-		if (r->in_register && (r->tail || r->n_steps)) {
-			strbuf_puts(why, "it is passed in a register in a form not supported");
-			return false;
-		}
-	}
-	value->text = mem_strdup(want->path);
-	return true;
-}
-
-/* Whether the function returns through memory: then its first parameter is in the second register. */
-static bool plain_sret(const struct function *fn, Dwarf_Die *die, Dwarf_Die *type)
-{
-	uint64_t size = type_size(type);
-	Dwarf_Die param;
-
-	if (size <= 8)
-		return false;
-	if (size <= 16 && find_parameter(die, NULL, 0, &param))
-		return entry_register(fn, &param) == REG_RSI;
-	return size > 16;
-}
-
-static bool plain_result(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
-			 const struct profile_value *want, struct plan_value *value,
-			 struct strbuf *why)
-{
-	struct type_place place = {};
-	bool sret;
-
-	if (!return_type(origin, &place.type)) {
-		strbuf_puts(why, "the function's type is not in the debug information");
-		return false;
-	}
-	sret = plain_sret(fn, die, &place.type);
-	if (!type_tests(&place, want, value, why))
-		return false;
-	for (size_t t = 0; t < value->n_tests; t++) {
-		struct abi_recipe *r = &value->tests[t].recipe;
-
-		r->reg = sret ? ABI_REG_SAVED : ABI_REG_RAX;
-		r->in_register = !sret;
-		if (!sret && (r->tail || r->n_steps)) {
-			strbuf_puts(why, "it is returned in registers in a form not supported");
-			return false;
-		}
-	}
-	value->text = mem_strdup("result");
-	return true;
-}
-
-void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
-		  const struct profile_func *pf, struct plan_site *site, struct strbuf *trouble)
-{
-	bool start = site->kind == ABI_SITE_START;
-
-	if (start && wants(pf, PROFILE_VALUE_RETURN))
-		site->saved = (struct abi_recipe){ .reg = ABI_REG_RDI };
-	for (unsigned v = 0; v < pf->n_values; v++) {
-		const struct profile_value *want = &pf->values[v];
-		struct plan_value value = { .slot = v };
-		_strbuf_ struct strbuf why = {};
-		bool ok;
-
-		if (want->kind != (start ? PROFILE_VALUE_ARG : PROFILE_VALUE_RETURN))
-			continue;
-		ok = start ? plain_argument(fn, die, want, &value, &why) :
-			     plain_result(fn, origin, die, want, &value, &why);
-		if (!ok) {
-			strbuf_printf(trouble, "%s%s is unknown: %s", trouble->len ? "; " : "",
-				      start ? want->path : "the result", why.text ? why.text : "");
+		if (!one_result(fn, co, insn, &ready, &pf->values[v], &value, &why)) {
+			strbuf_printf(&co->trouble, "the result is unknown: %s; ",
+				      why.len ? why.text : "too far away");
 			plan_value_clear(&value);
 			continue;
 		}
+		value.text = mem_strdup("result");
 		site->values = mem_grow(site->values, site->n_values + 1, sizeof(value));
 		site->values[site->n_values++] = value;
 	}

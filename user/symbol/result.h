@@ -18,7 +18,12 @@ void result_prepare(const struct function *fn, struct coroutine *co, const struc
 void result_values(const struct function *fn, struct coroutine *co, size_t insn, Dwarf_Die *origin,
 		   const struct profile_func *pf, struct plan_site *site);
 
-/* Adds arguments (start site) or results (return site) of a plain function. */
+/* Whether the profile asks for values of this kind. */
+bool result_wants(const struct profile_func *pf, enum profile_value_kind kind);
+/* The type of a subprogram, parameter or pointer DIE without its qualifiers. */
+bool result_type(Dwarf_Die *die, Dwarf_Die *out);
+
+/* In result_plain.c: adds arguments (start site) or results (return site) of a plain function. */
 void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
 		  const struct profile_func *pf, struct plan_site *site, struct strbuf *trouble);
 
