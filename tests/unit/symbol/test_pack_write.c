@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbol/pack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "symbol/tiny_plan.h"
+
+static void writes_everything(void **state)
+{
+	_cleanup_(plan_freep) struct plan *plan = tiny_plan();
+	_strbuf_ struct strbuf out = {};
+
+	(void)state;
+	pack_write(plan, &out);
+	assert_string_equal(out.text, TINY_PACK);
+}
+
+static void writes_nothing_much(void **state)
+{
+	struct plan empty = {};
+	_strbuf_ struct strbuf out = {};
+
+	(void)state;
+	pack_write(&empty, &out);
+	assert_string_equal(out.text, "mpc-bpf-agent pack 1\nbinary \"\"\nbuild-id none\nend\n");
+}
+
+/* Where somebody built it is nobody's business. */
+static void names_no_folder(void **state)
+{
+	static const char *const paths[] = { "/a/b/node", "b/node", "node" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		_free_ char *path = mem_strdup(paths[i]);
+		struct plan plan = { .binary = path };
+		_strbuf_ struct strbuf out = {};
+
+		pack_write(&plan, &out);
+		assert_string_equal(out.text, "mpc-bpf-agent pack 1\nbinary \"node\"\n"
+					      "build-id none\nend\n");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writes_everything),
+		cmocka_unit_test(writes_nothing_much),
+		cmocka_unit_test(names_no_folder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
