@@ -34,6 +34,16 @@ static int load_profile(struct agent *agent, struct err *err)
 	return r;
 }
 
+/* Packs named by the user must be readable; the standing folder need not be there. */
+static int load_packs(struct agent *agent, struct err *err)
+{
+	int r = access(PACKS_FOLDER, F_OK) == 0 ? packs_add(&agent->packs, PACKS_FOLDER, err) : 0;
+
+	for (size_t i = 0; i < agent->options->n_packs && r == 0; i++)
+		r = packs_add(&agent->packs, agent->options->packs[i], err);
+	return r;
+}
+
 /* --exe must name a file that can be watched at all: said before anything is loaded. */
 static int check_exe(struct agent *agent, struct err *err)
 {
@@ -57,6 +67,8 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 	r = load_profile(agent, err);
 	if (r == 0)
 		r = check_exe(agent, err);
+	if (r == 0)
+		r = load_packs(agent, err);
 	if (r < 0)
 		return r;
 	kernel_ask(&agent->kernel);
@@ -85,6 +97,7 @@ void agent_close(struct agent *agent)
 	free(agent->binaries.at);
 	free(agent->nodes.at);
 	scan_free(&agent->processes);
+	packs_free(&agent->packs);
 	maps_close(agent->maps);
 	layout_free(agent->layout);
 	profile_free(agent->profile);

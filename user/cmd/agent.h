@@ -18,6 +18,7 @@
 #include "probe/layout.h"
 #include "probe/maps.h"
 #include "profile/profile.h"
+#include "symbol/packs.h"
 #include "symbol/plan.h"
 #include "target/exe.h"
 #include "target/scan.h"
@@ -31,6 +32,7 @@ struct binary {
 	char *path;
 	bool ours;     /* has functions of the profile; only then the rest is set */
 	char *trouble; /* why nothing of it is probed, or NULL */
+	char *source;  /* what the plan was made from */
 	struct plan *plan;
 	struct compiled *compiled;
 	struct maps_range range;
@@ -58,6 +60,7 @@ struct agent {
 	struct layout *layout;
 	struct kernel kernel;
 	struct maps *maps;
+	struct packs packs;
 	struct scan processes; /* as of the last look */
 	VEC(struct binary *) binaries;
 	VEC(struct node *) nodes;

@@ -63,7 +63,9 @@ struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err)
 	binary->exe = exe;
 	binary->path = path_of(tgid);
 	*VEC_ADD(&agent->binaries) = binary;
-	binary->ours = wanted_explicitly(agent, &exe, tgid) || peek_may_have(fd, agent->profile);
+	binary->ours = wanted_explicitly(agent, &exe, tgid) ||
+		       packs_find(&agent->packs, exe.build_id, exe.n_build_id) ||
+		       peek_may_have(fd, agent->profile);
 	if (binary->ours)
 		binary_probe(agent, binary, fd);
 	return binary;
@@ -121,14 +123,53 @@ static int set_probes(struct agent *agent, struct binary *b, int fd, struct err 
 			   err);
 }
 
+/* Functions of the profile that a pack does not speak of: it was made with another profile. */
+static void add_absent_rows(const struct profile *profile, struct plan *plan)
+{
+	for (size_t f = 0; f < profile->n_funcs; f++) {
+		size_t i = 0;
+
+		while (i < plan->n_funcs &&
+		       strcmp(plan->funcs[i].name, profile->funcs[f].name) != 0)
+			i++;
+		if (i < plan->n_funcs)
+			continue;
+		plan->funcs = mem_grow(plan->funcs, plan->n_funcs + 1, sizeof(*plan->funcs));
+		plan->funcs[plan->n_funcs].name = mem_strdup(profile->funcs[f].name);
+		plan_add_row(
+			plan, (unsigned)plan->n_funcs++, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
+			mem_strdup("the pack was made for a profile without this function: make "
+				   "it anew with this one"));
+	}
+}
+
+/* A pack of exactly this build comes first: it was made from the build itself. */
+static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *err)
+{
+	const struct pack_file *pack =
+		packs_find(&agent->packs, b->exe.build_id, b->exe.n_build_id);
+	int r;
+
+	if (!pack) {
+		b->source = mem_strdup(agent->options->debug ? agent->options->debug :
+							       "its own debug information");
+		return resolve_plan_apart(fd, b->path, agent->options->debug, agent->profile,
+					  &b->plan, err);
+	}
+	b->source = mem_printf("the pack %s", pack->path);
+	r = packs_load(pack, &b->plan, err);
+	if (r == 0)
+		add_absent_rows(agent->profile, b->plan);
+	return r;
+}
+
 void binary_probe(struct agent *agent, struct binary *b, int fd)
 {
 	unsigned counts[PLAN_ABSENT + 1];
 	double began = monotonic();
 	struct err err = {};
 	size_t sites = 0;
-	int r = resolve_plan_apart(fd, b->path, agent->options->debug, agent->profile, &b->plan,
-				   &err);
+	int r = make_plan(agent, b, fd, &err);
 
 	b->resolve_seconds = monotonic() - began;
 	if (r == 0)
@@ -142,11 +183,12 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 	}
 	attach_sites(b->attachment, &sites);
 	binary_summary(b, counts);
-	log_info(agent->log,
-		 "%s: %zu sites attached, resolved in %.2f s; instances: %u ready, %u partial, %u "
-		 "refused, %u functions absent",
-		 b->path, sites, b->resolve_seconds, counts[PLAN_READY], counts[PLAN_PARTIAL],
-		 counts[PLAN_REFUSED], counts[PLAN_ABSENT]);
+	log_info(
+		agent->log,
+		"%s: %zu sites attached, resolved from %s in %.2f s; instances: %u ready, %u partial, "
+		"%u refused, %u functions absent",
+		b->path, sites, b->source, b->resolve_seconds, counts[PLAN_READY],
+		counts[PLAN_PARTIAL], counts[PLAN_REFUSED], counts[PLAN_ABSENT]);
 }
 
 void binary_free(struct agent *agent, struct binary *b)
@@ -157,6 +199,7 @@ void binary_free(struct agent *agent, struct binary *b)
 	compiled_free(b->compiled);
 	plan_free(b->plan);
 	free(b->trouble);
+	free(b->source);
 	free(b->path);
 	free(b);
 }

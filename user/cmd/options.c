@@ -78,6 +78,16 @@ static int set_debug(struct options *o, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_pack(struct options *o, const char *value, struct err *err)
+{
+	if (o->n_packs == OPTIONS_PACKS_MAX)
+		return err_set(err, -EINVAL,
+			       "--pack is given more than %d times; name a folder of packs",
+			       OPTIONS_PACKS_MAX);
+	o->packs[o->n_packs++] = value;
+	return 0;
+}
+
 static int set_pid(struct options *o, const char *value, struct err *err)
 {
 	long n;
@@ -150,6 +160,7 @@ static const struct option_row rows[] = {
 	{ "--exe", set_exe, false },
 	{ "--pid", set_pid, false },
 	{ "--debug-file", set_debug, false },
+	{ "--pack", set_pack, false },
 	{ "--node-id", set_node_id, false },
 	{ "--output", set_output, false },
 	{ "--log.level", set_level, false },
@@ -172,6 +183,7 @@ static const char help[] =
 	"  --exe FILE                 only processes of this executable\n"
 	"  --pid PID                  only this process\n"
 	"  --debug-file FILE          separate debug information of --exe\n"
+	"  --pack FILE|FOLDER         packs of stripped executables, may be repeated\n"
 	"  --node-id NAME             node_id of a process that does not name itself\n"
 	"\n"
 	"What to serve:\n"

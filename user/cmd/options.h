@@ -11,6 +11,7 @@
 #include "cmd/log.h"
 
 #define OPTIONS_LISTEN_MAX 8
+#define OPTIONS_PACKS_MAX 32
 #define OPTIONS_DEFAULT_LISTEN "127.0.0.1:9464"
 
 struct options {
@@ -19,8 +20,10 @@ struct options {
 	const char *telemetry_path;
 	unsigned max_requests;
 	const char *profile;
-	const char *exe;     /* watch only processes of this executable */
-	const char *debug;   /* its separate debug file */
+	const char *exe;                      /* watch only processes of this executable */
+	const char *debug;                    /* its separate debug file */
+	const char *packs[OPTIONS_PACKS_MAX]; /* files or folders */
+	size_t n_packs;
 	pid_t pid;           /* watch only this process, 0: all */
 	const char *node_id; /* for processes that do not name themselves */
 	const char *output;

@@ -147,14 +147,6 @@ static struct function *open_around(struct resolver *rs, Dwarf_Die *around, stru
 
 /* --- plan rows and sites -------------------------------------------------------- */
 
-unsigned instance_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
-		      char *how, char *reason)
-{
-	plan->rows = mem_grow(plan->rows, plan->n_rows + 1, sizeof(*plan->rows));
-	plan->rows[plan->n_rows] = (struct plan_row){ func, state, where, how, reason };
-	return (unsigned)plan->n_rows++;
-}
-
 static struct plan_site *add_site(struct resolver *rs, const struct function *fn,
 				  const struct draft *draft, unsigned func, unsigned row)
 {
@@ -242,7 +234,7 @@ static void emit_poll(struct resolver *rs, const struct debug_hit *hit, struct c
 		      const struct type_future *future, Dwarf_Die *origin, char *where)
 {
 	const struct profile_func *pf = &rs->profile->funcs[hit->func];
-	unsigned row = instance_row(rs->plan, hit->func, PLAN_READY, where, NULL, NULL);
+	unsigned row = plan_add_row(rs->plan, hit->func, PLAN_READY, where, NULL, NULL);
 	struct plan_row *r;
 	bool first = true;
 
@@ -302,7 +294,7 @@ bool instance_poll(struct resolver *rs, const struct debug_hit *hit)
 	} else {
 		if (fn && co.trouble.len) /* without the last "; " */
 			strbuf_add(&why, co.trouble.text, co.trouble.len - 2);
-		instance_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
+		plan_add_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
 			     strbuf_take(&why));
 	}
 	coroutine_free(&co);
@@ -330,7 +322,7 @@ static unsigned drop_row(struct resolver *rs, unsigned func)
 		if (rs->plan->rows[i].func == func &&
 		    strcmp(rs->plan->rows[i].where, DROP_GLUE) == 0)
 			return i;
-	return instance_row(rs->plan, func, PLAN_READY, mem_strdup(DROP_GLUE), NULL, NULL);
+	return plan_add_row(rs->plan, func, PLAN_READY, mem_strdup(DROP_GLUE), NULL, NULL);
 }
 
 static void count_drop_sites(struct plan *plan, unsigned row)
@@ -412,7 +404,7 @@ bool instance_plain(struct resolver *rs, const struct debug_hit *hit)
 	if (!open_dies(hit, &die, &origin, &around) || !has_code(rs, &die, &low))
 		return false;
 	if (hit->inlined) {
-		instance_row(
+		plan_add_row(
 			rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
 			mem_strdup("a plain function that was inlined has no first and last "
 				   "instruction of its own; name its caller, or keep it out of "
@@ -421,12 +413,12 @@ bool instance_plain(struct resolver *rs, const struct debug_hit *hit)
 	}
 	fn = open_around(rs, &around, &why);
 	if (!fn || !fn->code->n) {
-		instance_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
+		plan_add_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
 			     strbuf_take(&why));
 		return true;
 	}
 	plain_drafts(fn, &drafts);
-	row = instance_row(
+	row = plan_add_row(
 		rs->plan, hit->func, PLAN_READY, describe(hit, &die, &around),
 		mem_printf("entry and %zu return site%s", drafts.n - 1, drafts.n == 2 ? "" : "s"),
 		NULL);

@@ -31,8 +31,4 @@ bool instance_poll(struct resolver *rs, const struct debug_hit *hit);
 bool instance_plain(struct resolver *rs, const struct debug_hit *hit);
 bool instance_drop(struct resolver *rs, const struct debug_hit *hit);
 
-/* Appends a row; the strings are taken over. */
-unsigned instance_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
-		      char *how, char *reason);
-
 #endif

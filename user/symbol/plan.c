@@ -20,6 +20,14 @@ const char *plan_state_name(enum plan_state state)
 	return state_names[state];
 }
 
+unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
+		      char *how, char *reason)
+{
+	plan->rows = mem_grow(plan->rows, plan->n_rows + 1, sizeof(*plan->rows));
+	plan->rows[plan->n_rows] = (struct plan_row){ func, state, where, how, reason };
+	return (unsigned)plan->n_rows++;
+}
+
 void plan_value_clear(struct plan_value *value)
 {
 	for (size_t t = 0; t < value->n_tests; t++) {

@@ -83,6 +83,9 @@ struct plan {
 	size_t n_sites;
 };
 
+/* Appends a row and returns its index; the strings are taken over. */
+unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
+		      char *how, char *reason);
 void plan_value_clear(struct plan_value *value);
 void plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);

@@ -126,7 +126,7 @@ static void finish(struct resolver *rs)
 
 	for (unsigned f = 0; f < plan->n_funcs; f++)
 		if (!has_rows(plan, f))
-			instance_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
+			plan_add_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
 				     absent_reason(rs, f));
 	sort_sites(plan);
 	function_free(rs->open);

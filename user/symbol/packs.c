@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Indexes packs by build-id; the plans are read when they are needed. */
+#include "symbol/packs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "symbol/pack.h"
+
+static int load(const char *path, struct plan **out, struct err *err)
+{
+	_free_ char *text = NULL;
+	size_t size = 0;
+	int r = file_read(path, PACK_SIZE_MAX, &text, &size, err);
+
+	return r < 0 ? r : pack_read(path, text, size, out, err);
+}
+
+const struct pack_file *packs_find(const struct packs *packs, const uint8_t *build_id,
+				   size_t n_build_id)
+{
+	for (size_t i = 0; i < packs->n; i++)
+		if (n_build_id && packs->at[i].n_build_id == n_build_id &&
+		    memcmp(packs->at[i].build_id, build_id, n_build_id) == 0)
+			return &packs->at[i];
+	return NULL;
+}
+
+static int add_file(struct packs *packs, const char *path, struct err *err)
+{
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	const struct pack_file *twin;
+	struct pack_file *file;
+	int r = load(path, &plan, err);
+
+	if (r < 0)
+		return r;
+	if (!plan->n_build_id)
+		return err_set(
+			err, -EINVAL,
+			"%s is the pack of a file without build-id, which cannot be told from "
+			"others; link the executable with --build-id",
+			path);
+	twin = packs_find(packs, plan->build_id, plan->n_build_id);
+	if (twin)
+		return err_set(err, -EEXIST, "%s and %s are packs of the same build; keep one",
+			       path, twin->path);
+	file = VEC_ADD(packs);
+	file->path = mem_strdup(path);
+	memcpy(file->build_id, plan->build_id, sizeof(file->build_id));
+	file->n_build_id = plan->n_build_id;
+	return 0;
+}
+
+static bool is_pack_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 5 && strcmp(name + len - 5, ".pack") == 0;
+}
+
+static int add_folder(struct packs *packs, const char *path, struct err *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return err_set(err, -errno, "%s cannot be listed: %s", path, strerror(errno));
+	while (r == 0 && (entry = readdir(dir))) {
+		_free_ char *file = mem_printf("%s/%s", path, entry->d_name);
+
+		if (is_pack_name(entry->d_name))
+			r = add_file(packs, file, err);
+	}
+	closedir(dir);
+	return r;
+}
+
+int packs_add(struct packs *packs, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_set(err, -errno, "%s cannot be read: %s", path, strerror(errno));
+	return S_ISDIR(st.st_mode) ? add_folder(packs, path, err) : add_file(packs, path, err);
+}
+
+void packs_free(struct packs *packs)
+{
+	for (size_t i = 0; i < packs->n; i++)
+		free(packs->at[i].path);
+	free(packs->at);
+	*packs = (struct packs){};
+}
+
+int packs_load(const struct pack_file *file, struct plan **out, struct err *err)
+{
+	return load(file->path, out, err);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The packs that an operator has put in place, found by the build-id of an executable. */
+#ifndef SYMBOL_PACKS_H
+#define SYMBOL_PACKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "symbol/plan.h"
+
+/* The folder that is looked into without being asked. */
+#define PACKS_FOLDER "/usr/lib/mpc-bpf-agent/packs"
+
+struct pack_file {
+	char *path;
+	uint8_t build_id[20];
+	size_t n_build_id;
+};
+
+struct packs {
+	struct pack_file *at;
+	size_t n, cap;
+};
+
+/* Adds a pack, or all files *.pack of a folder. Errors: what file_read and
+ * pack_read say, -EEXIST when two packs are of the same build. */
+int packs_add(struct packs *packs, const char *path, struct err *err);
+void packs_free(struct packs *packs);
+
+/* The pack of this build, or NULL. */
+const struct pack_file *packs_find(const struct packs *packs, const uint8_t *build_id,
+				   size_t n_build_id);
+
+/* Reads the plan of a pack that was added. */
+int packs_load(const struct pack_file *file, struct plan **out, struct err *err);
+
+#endif
