@@ -6,7 +6,16 @@
 
 #include "base/mem.h"
 
-/* What is known while running: registers, and the operands of the last compare. */
+/* A stack slot with a known value: builds without optimisation keep the state there. */
+struct spill {
+	uint8_t base, size;
+	int64_t disp;
+	uint64_t value;
+};
+
+#define SPILLS_MAX 8
+
+/* What is known while running: registers, spills, the operands of the last compare. */
 struct machine {
 	const struct function *fn;
 	const struct insn *state_load;
@@ -17,6 +26,8 @@ struct machine {
 	bool logical; /* flags of a test, not of a compare */
 	uint64_t left, right;
 	unsigned size;
+	struct spill spills[SPILLS_MAX];
+	size_t n_spills;
 };
 
 static uint64_t low_bits(uint64_t v, unsigned size)
@@ -52,7 +63,7 @@ static bool mem_address(const struct machine *m, const struct code_mem *mem, uin
 		addr += m->reg[mem->base];
 	}
 	if (mem->index != REG_NONE) {
-		if (!m->known[mem->index])
+		if (!mem->scale || !m->known[mem->index])
 			return false;
 		addr += m->reg[mem->index] * mem->scale;
 	}
@@ -81,6 +92,39 @@ static bool same_operand(const struct insn *a, const struct insn *b)
 	       a->mem.disp == b->mem.disp && a->size == b->size;
 }
 
+static struct spill *find_spill(struct machine *m, const struct code_mem *mem)
+{
+	for (size_t i = 0; i < m->n_spills; i++)
+		if (m->spills[i].base == mem->base && m->spills[i].disp == mem->disp)
+			return &m->spills[i];
+	return NULL;
+}
+
+/* Only registers of 32 or 64 bits stored to the stack are remembered; anything else forgets. */
+static void run_store(struct machine *m, const struct insn *in)
+{
+	struct spill *spill = find_spill(m, &in->mem);
+
+	if (in->mem.base != REG_RSP && in->mem.base != REG_RBP)
+		return;
+	if (spill)
+		*spill = m->spills[--m->n_spills];
+	if (in->op == OP_STORE && in->size >= 4 && m->known[in->src] && in->mem.index == REG_NONE &&
+	    m->n_spills < SPILLS_MAX)
+		m->spills[m->n_spills++] = (struct spill){ in->mem.base, in->size, in->mem.disp,
+							   low_bits(m->reg[in->src], in->size) };
+}
+
+static bool load_spill(struct machine *m, const struct insn *in, uint64_t *out)
+{
+	const struct spill *spill = in->mem.index == REG_NONE ? find_spill(m, &in->mem) : NULL;
+
+	if (!spill || in->size != spill->size)
+		return false;
+	*out = spill->value;
+	return true;
+}
+
 static void run_load(struct machine *m, const struct insn *in)
 {
 	uint64_t v;
@@ -89,7 +133,7 @@ static void run_load(struct machine *m, const struct insn *in)
 	if (in == m->state_load)
 		v = m->state;
 	else
-		known = load_constant(m, in, &v);
+		known = load_spill(m, in, &v) || load_constant(m, in, &v);
 	if (known && in->op == OP_LOAD_SX)
 		v = (uint64_t)sign_extend(v, in->size);
 	if (in->dst == REG_NONE)
@@ -241,6 +285,10 @@ static size_t step(struct machine *m, size_t i)
 	case OP_LEA:
 	case OP_MOVE:
 		run_move(m, in);
+		return next;
+	case OP_STORE:
+	case OP_STORE_CONST:
+		run_store(m, in);
 		return next;
 	case OP_JMP:
 		return code_find(code, in->target);

@@ -88,6 +88,17 @@ static bool fits(int64_t off)
 	return off >= INT32_MIN && off <= INT32_MAX;
 }
 
+/* The way from one offset to another, if a recipe can go it. */
+static bool distance(int64_t from, int64_t to, int32_t *out)
+{
+	int64_t off;
+
+	if (__builtin_sub_overflow(to, from, &off) || !fits(off))
+		return false;
+	*out = (int32_t)off;
+	return true;
+}
+
 bool function_locate(const struct function *fn, size_t i, struct flow_value want,
 		     struct abi_recipe *out)
 {
@@ -97,10 +108,9 @@ bool function_locate(const struct function *fn, size_t i, struct flow_value want
 	if (!flow_is_pointer(want) || !flow_at(fn->flow, i, &st))
 		return false;
 	for (unsigned r = 0; r < CODE_REGS; r++) {
-		if (st.reg[r].kind != want.kind || !fits(want.off - st.reg[r].off))
+		if (st.reg[r].kind != want.kind || !distance(st.reg[r].off, want.off, &recipe.tail))
 			continue;
 		recipe.reg = (uint8_t)code_abi_reg(r);
-		recipe.tail = (int32_t)(want.off - st.reg[r].off);
 		*out = recipe;
 		return true;
 	}
@@ -108,12 +118,11 @@ bool function_locate(const struct function *fn, size_t i, struct flow_value want
 		const struct flow_slot *slot = &st.slots[s];
 
 		if (slot->value.kind != want.kind || slot->place.kind != st.reg[REG_RSP].kind ||
-		    !fits(slot->place.off - st.reg[REG_RSP].off))
+		    !distance(st.reg[REG_RSP].off, slot->place.off, &recipe.add[0]) ||
+		    !distance(slot->value.off, want.off, &recipe.tail))
 			continue;
 		recipe.reg = ABI_REG_RSP;
 		recipe.n_steps = 1;
-		recipe.add[0] = (int32_t)(slot->place.off - st.reg[REG_RSP].off);
-		recipe.tail = (int32_t)(want.off - slot->value.off);
 		*out = recipe;
 		return true;
 	}
@@ -132,7 +141,7 @@ bool function_operand(const struct insn *in, struct abi_recipe *out)
 const char *function_callee(const struct function *fn, size_t i)
 {
 	const struct insn *in = &fn->code->at[i];
-	uint64_t target = in->op == OP_CALL ? noreturn_target(fn->image, in) : 0;
+	uint64_t target = in->op == OP_CALL ? noreturn_target(fn->image, fn->code, i) : 0;
 	const struct image_symbol *sym = target ? image_symbol_at(fn->image, target) : NULL;
 
 	return sym ? sym->name : NULL;

@@ -23,27 +23,58 @@ static bool import_returns(const char *name)
 	return true;
 }
 
-static bool through_slot(const struct insn *in)
+/* How far back the load of a call's register is looked for. */
+#define LOOK_BACK 16
+
+static bool is_slot(const struct insn *in)
 {
 	return in->mem.base == REG_NONE && in->mem.index == REG_NONE && in->mem.disp;
 }
 
-uint64_t noreturn_target(const struct image *image, const struct insn *call)
+/* The instruction that last wrote @reg before @i in straight code, or NULL. */
+static const struct insn *last_writer(const struct code *code, size_t i, unsigned reg)
 {
-	if (call->target)
-		return call->target;
-	return through_slot(call) ? image_pointer(image, (uint64_t)call->mem.disp) : 0;
+	for (size_t back = 1; back <= LOOK_BACK && back <= i; back++) {
+		const struct insn *in = &code->at[i - back];
+
+		if (code_ends_block(in) || in->op == OP_CALL)
+			return NULL;
+		if (in->writes & (1u << reg))
+			return in;
+	}
+	return NULL;
+}
+
+/* The GOT slot through which the call or jump @i goes, 0 when it does not. */
+static uint64_t slot_of(const struct code *code, size_t i)
+{
+	const struct insn *in = &code->at[i], *load;
+
+	if (in->target)
+		return 0;
+	if (in->dst == REG_NONE)
+		return is_slot(in) ? (uint64_t)in->mem.disp : 0;
+	load = last_writer(code, i, in->dst);
+	return load && load->op == OP_LOAD && load->size == 8 && is_slot(load) ?
+		       (uint64_t)load->mem.disp :
+		       0;
+}
+
+uint64_t noreturn_target(const struct image *image, const struct code *code, size_t i)
+{
+	uint64_t slot = slot_of(code, i);
+
+	return slot ? image_pointer(image, slot) : code->at[i].target;
 }
 
 static bool function_returns(struct image *image, uint64_t addr, unsigned depth);
 
-/* What a call or a jump through a GOT slot, or to an address, leads to. */
-static bool destination_returns(struct image *image, const struct insn *in, unsigned depth)
+/* What a call or a jump leads to. */
+static bool destination_returns(struct image *image, const struct code *code, size_t i,
+				unsigned depth)
 {
-	const char *import = !in->target && through_slot(in) ?
-				     image_import(image, (uint64_t)in->mem.disp) :
-				     NULL;
-	uint64_t target = noreturn_target(image, in);
+	uint64_t slot = slot_of(code, i), target = noreturn_target(image, code, i);
+	const char *import = slot ? image_import(image, slot) : NULL;
 
 	if (import)
 		return import_returns(import);
@@ -66,7 +97,7 @@ static bool look(struct image *image, uint64_t low, uint64_t high, unsigned dept
 		if (in->op == OP_JMP_REG && in->dst != REG_NONE)
 			return true; /* a jump table's targets stay inside, but its cases return */
 		if (((in->op == OP_JMP || in->op == OP_JCC) && leaves) || in->op == OP_JMP_REG)
-			if (destination_returns(image, in, depth + 1))
+			if (destination_returns(image, code, i, depth + 1))
 				return true;
 	}
 	return false;
@@ -96,5 +127,5 @@ void noreturn_mark(struct image *image, struct code *code)
 {
 	for (size_t i = 0; i < code->n; i++)
 		if (code->at[i].op == OP_CALL)
-			code->at[i].noreturn = !destination_returns(image, &code->at[i], 0);
+			code->at[i].noreturn = !destination_returns(image, code, i, 0);
 }

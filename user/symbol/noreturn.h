@@ -14,7 +14,8 @@
  * found out of callees is kept in @image. */
 void noreturn_mark(struct image *image, struct code *code);
 
-/* Where a direct call, or one through the GOT, goes; 0 when not known. */
-uint64_t noreturn_target(const struct image *image, const struct insn *call);
+/* Where the call or jump @i goes when it is direct, through the GOT, or through a
+ * register that was just loaded from the GOT; 0 when not known. */
+uint64_t noreturn_target(const struct image *image, const struct code *code, size_t i);
 
 #endif
