@@ -56,6 +56,7 @@ static void take_memory(struct insn *in, const ZydisDecodedOperand *op, uint8_t 
 	} else if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS) {
 		in->mem.base = REG_NONE; /* thread-local: never an address we follow */
 		in->mem.index = REG_RAX;
+		in->mem.scale = 0;
 	}
 }
 
@@ -115,7 +116,11 @@ static uint8_t move_op(const ZydisDecodedOperand *ops)
 	}
 	if (ops[1].type == ZYDIS_OPERAND_TYPE_MEMORY)
 		return OP_LOAD;
-	return ops[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? OP_CONST : OP_MOVE;
+	if (reg_number(ops[0].reg.value) == REG_NONE)
+		return OP_OTHER; /* segment and control registers */
+	if (ops[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		return OP_CONST;
+	return reg_number(ops[1].reg.value) == REG_NONE ? OP_OTHER : OP_MOVE;
 }
 
 static uint8_t branch_op(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *ops,

@@ -302,19 +302,21 @@ static const char *reloc_name(const struct image *im, const GElf_Shdr *sh, uint6
 
 static void add_relocs(struct image *im, const GElf_Shdr *sh, Elf_Data *data)
 {
-	const Elf64_Rela *rela = data->d_buf;
-	size_t n = data->d_size / sizeof(*rela);
+	size_t n = data->d_size / sizeof(Elf64_Rela);
 
 	im->relocs = mem_grow(im->relocs, im->n_relocs + n, sizeof(*im->relocs));
 	for (size_t i = 0; i < n; i++) {
 		struct image_reloc *r = &im->relocs[im->n_relocs];
-		uint64_t type = ELF64_R_TYPE(rela[i].r_info);
+		Elf64_Rela rela; /* in a damaged file not aligned */
+		uint64_t type;
 
-		*r = (struct image_reloc){ .addr = rela[i].r_offset };
+		memcpy(&rela, (const char *)data->d_buf + i * sizeof(rela), sizeof(rela));
+		type = ELF64_R_TYPE(rela.r_info);
+		*r = (struct image_reloc){ .addr = rela.r_offset };
 		if (type == R_X86_64_RELATIVE)
-			r->value = (uint64_t)rela[i].r_addend;
+			r->value = (uint64_t)rela.r_addend;
 		else if (type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT)
-			r->name = reloc_name(im, sh, ELF64_R_SYM(rela[i].r_info));
+			r->name = reloc_name(im, sh, ELF64_R_SYM(rela.r_info));
 		else
 			continue;
 		im->n_relocs++;
@@ -332,7 +334,8 @@ static void load_relocs(struct image *im)
 		    (data = elf_rawdata(scn, NULL)))
 			add_relocs(im, &sh, data);
 	}
-	qsort(im->relocs, im->n_relocs, sizeof(*im->relocs), reloc_order);
+	if (im->n_relocs)
+		qsort(im->relocs, im->n_relocs, sizeof(*im->relocs), reloc_order);
 }
 
 static const struct image_reloc *reloc_at(const struct image *im, uint64_t vaddr)

@@ -153,8 +153,12 @@ static void skip_form(struct unit *u, uint16_t form)
 		skip(u, nul ? (uint64_t)(nul - u->pos) + 1 : UINT64_MAX);
 		break;
 	case DW_FORM_indirect:
-		skip_form(u, (uint16_t)uleb(u));
-		break;
+		form = (uint16_t)uleb(u);
+		if (form != DW_FORM_indirect) { /* a chain of them would take the stack */
+			skip_form(u, form);
+			break;
+		}
+		/* fall through */
 	default:
 		u->bad = true;
 		u->pos = u->end;
@@ -358,9 +362,14 @@ int unit_open(Dwarf *dbg, Dwarf_Off off, Dwarf_Off end_off, size_t header_size, 
 	      struct err *err)
 {
 	struct unit u = { .dbg = dbg, .off = off };
+	Elf_Data *data = section(dbg, ".debug_info");
 	Dwarf_Half version;
 	Dwarf_Die cudie;
 
+	if (!data)
+		data = section(dbg, ".debug_info.dwo");
+	if (data && end_off > data->d_size) /* libdw does not look at that */
+		end_off = data->d_size;
 	if (!dwarf_offdie(dbg, off + header_size, &cudie) ||
 	    dwarf_cu_info(cudie.cu, &version, NULL, NULL, NULL, NULL, &u.addr_size, &u.off_size) !=
 		    0)
