@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Compares what the agent counted with the books that the nodes of tests/cluster keep.
+
+    scripts/books.py STATE.JSON HOST:PORT     of a running cluster and a running agent
+
+Every value is a whole number: series of counters, observations of histograms, and
+calls of each function that were started, returned, panicked, cancelled or are in
+flight. What only one of the two knows counts as 0 with the other.
+"""
+
+import http.client
+import json
+import re
+import sys
+
+TIMEOUT = 10
+SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+CALLS = {  # the agent's families about calls, and what the books call them
+    "mpc_bpf_agent_calls_started_total": lambda labels: "started",
+    "mpc_bpf_agent_calls_cancelled_total": lambda labels: "cancelled",
+    "mpc_bpf_agent_calls_in_flight": lambda labels: "in_flight",
+    "mpc_bpf_agent_calls_finished_total":
+        lambda labels: {"returned": "finished"}.get(labels["outcome"], labels["outcome"]),
+}
+
+
+def get(address, path):
+    """What a local HTTP server answers; never by way of a proxy."""
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise OSError(f"http://{address}{path} answers {answer.status}: {text.strip()}")
+    return text
+
+
+class Scrape:
+    """One scrape of the agent, as a list of (name, labels, value)."""
+
+    def __init__(self, samples):
+        self.samples = samples
+
+    @classmethod
+    def read(cls, address):
+        lines = get(address, "/metrics").splitlines()
+        matches = (SAMPLE.match(line) for line in lines if line and not line.startswith("#"))
+        return cls([(m[1], dict(LABEL.findall(m[2] or "")), float(m[3])) for m in matches])
+
+    def of(self, nodes):
+        """What it says about these nodes."""
+        return Scrape([sample for sample in self.samples if sample[1].get("node_id") in nodes])
+
+    def some(self, name, **wanted):
+        return [(labels, value) for at, labels, value in self.samples
+                if at == name and wanted.items() <= labels.items()]
+
+    def sum(self, name, **wanted):
+        return sum(value for _, value in self.some(name, **wanted))
+
+    def by(self, label, name, **wanted):
+        """The sums of a family by one of its labels, in the order of the page."""
+        sums = {}
+        for labels, value in self.some(name, **wanted):
+            sums[labels[label]] = sums.get(labels[label], 0) + value
+        return sums
+
+    def quantile(self, q, name, **wanted):
+        """The bound of the bucket that holds this quantile, or None without observations."""
+        buckets = self.by("le", name + "_bucket", **wanted)
+        rank = q * buckets.get("+Inf", 0)
+        return next((float(le) for le, n in buckets.items() if n >= rank), None) if rank else None
+
+
+def names_of_nodes(address):
+    """Node ids as the agent shows them, by process id."""
+    return {node["pid"]: node["id"] for node in json.loads(get(address, "/probes"))["nodes"]}
+
+
+def read_books(nodes):
+    """nodes: {agent's node id: REST address}. The values by key."""
+    values = {}
+    for node, rest in nodes.items():
+        truth = json.loads(get(rest, "/truth"))
+        for kind, field in (("counters", "value"), ("histograms", "count")):
+            for series in truth[kind]:
+                labels = tuple(sorted(series["labels"].items()))
+                values[node, series["name"], labels] = series[field]
+        for function, calls in truth["functions"].items():
+            for what in ("started", "finished", "panicked", "cancelled", "in_flight"):
+                values[node, function, what] = calls[what]
+    return values
+
+
+def read_agent(scrape, nodes):
+    """The same values as the agent has them, and the names of the functions it watches."""
+    values, functions = {}, set()
+    for name, labels, value in scrape.samples:
+        labels = dict(labels)
+        node = labels.pop("node_id", None)
+        if node not in nodes:
+            continue
+        if name in CALLS:
+            function = labels["function"].rsplit("::", 1)[1]
+            functions.add(function)
+            values[node, function, CALLS[name](labels)] = value
+        elif name.endswith(("_total", "_count")) and not name.startswith("mpc_bpf_agent_"):
+            values[node, name.removesuffix("_count"), tuple(sorted(labels.items()))] = value
+    return values, functions
+
+
+class Comparison:
+    """A scrape between two readings of the books: a value that moved in between cannot
+    be equal to both, but must lie between them (of calls in flight not even that)."""
+
+    def __init__(self, nodes, address):
+        before = read_books(nodes)
+        self.scrape = Scrape.read(address)
+        after = read_books(nodes)
+        agent, functions = read_agent(self.scrape, nodes)
+        self.equal, self.moving, self.different = 0, 0, []
+        known = {key for key in after if isinstance(key[2], tuple) or key[1] in functions}
+        for key in sorted(known | {key for key, value in agent.items() if value}, key=str):
+            low, high, ours = before.get(key, 0), after.get(key, 0), agent.get(key, 0)
+            if low == high == ours:
+                self.equal += 1
+            elif low != high and (key[2] == "in_flight" or low <= ours <= high):
+                self.moving += 1
+            else:
+                self.different.append((key, high, ours))
+        self.total = self.equal + self.moving + len(self.different)
+
+    def sentence(self):
+        if self.equal == self.total:
+            return f"agrees with the books: {self.equal} of {self.total} values"
+        parts = [f"{self.equal} of {self.total} values equal"]
+        if self.moving:
+            parts.append(f"{self.moving} moved while they were read")
+        ahead = sum(ours > books for _, books, ours in self.different)
+        if ahead:
+            parts.append(f"{ahead} ahead")
+        if len(self.different) > ahead:
+            parts.append(f"{len(self.different) - ahead} behind")
+        return ", ".join(parts)
+
+    def differences(self):
+        for (node, name, what), books, ours in self.different:
+            labels = what if isinstance(what, str) else ", ".join(f"{k}={v}" for k, v in what)
+            yield f"node {node}, {name} ({labels}): books {books:g}, agent {ours:g}"
+
+
+def nodes_of(state_file, address):
+    """{the agent's node id: REST address} of the cluster that the driver started."""
+    with open(state_file, encoding="utf-8") as file:
+        members = json.load(file)["nodes"]
+    names = names_of_nodes(address)
+    absent = [str(member["pid"]) for member in members if member["pid"] not in names]
+    if absent:
+        raise OSError(f"the agent does not watch pid {', '.join(absent)}")
+    return {names[member["pid"]]: member["rest"] for member in members}
+
+
+def main():
+    if len(sys.argv) != 3:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    try:
+        comparison = Comparison(nodes_of(sys.argv[1], sys.argv[2]), sys.argv[2])
+    except (OSError, http.client.HTTPException) as error:
+        sys.exit(f"books: {error}")
+    for line in comparison.differences():
+        print(line)
+    print(comparison.sentence())
+    return 0 if comparison.equal == comparison.total > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
