@@ -262,6 +262,9 @@ static bool one_variant(struct builder *b, const struct type_place *place, Dwarf
 	}
 	t = &b->out->tests[test];
 	if (!attr_word(variant, DW_AT_discr_value, &raw)) {
+		if (t->otherwise.label || t->otherwise.next)
+			return refuse(b, "two variants have no discriminant value",
+				      (Dwarf_Die *)&place->type);
 		t->otherwise = (struct plan_choice){ 0, label ? mem_strdup(label) : NULL, next };
 		return true;
 	}
