@@ -19,7 +19,6 @@
 
 #include "base/mem.h"
 #include "profile/profile.h"
-#include "symbol/function.h"
 #include "symbol/image.h"
 
 extern const uint8_t tiny_elf[];
@@ -191,32 +190,6 @@ static inline int tiny_code(const void *code, size_t n_code, const void *data, s
 	if (n_data)
 		memcpy(file + TINY_DATA, data, n_data);
 	return tiny_file(file, sizeof(file));
-}
-
-/* A few instructions opened as a function. */
-struct tiny_function {
-	int fd;
-	struct image *image;
-	struct function *fn;
-};
-
-static inline struct tiny_function tiny_function(const void *code, size_t n_code, const void *data,
-						 size_t n_data)
-{
-	struct tiny_function t = { .fd = tiny_code(code, n_code, data, n_data) };
-	int r = image_open(t.fd, "code", &t.image, NULL);
-
-	assert(r == 0);
-	r = function_open(t.image, TINY_CODE, TINY_CODE + n_code, &t.fn, NULL);
-	assert(r == 0);
-	return t;
-}
-
-static inline void tiny_function_close(struct tiny_function *t)
-{
-	function_free(t->fn);
-	image_free(t->image);
-	close(t->fd);
 }
 
 /* Numbers that look random and are the same in every run. */
