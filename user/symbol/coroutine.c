@@ -45,7 +45,7 @@ static bool bypassed(const struct function *fn, const struct dispatch *d, size_t
 	for (size_t i = 0; i < n_dispatches; i++)
 		barrier[d[i].load] = 1;
 	barrier[start] = 1;
-	flow_reach(fn->flow, barrier, reached);
+	flow_reach(fn->flow, 0, barrier, reached);
 	for (size_t i = 0; i < co->drafts.n; i++) {
 		size_t end = co->drafts.at[i].insn;
 
@@ -263,6 +263,7 @@ static void look_at_store(const struct function *fn, struct coroutine *co, size_
 		return;
 	operand.tail += (int32_t)byte;
 	add_end(fn, co, i, state, &operand, addr);
+	co->drafts.at[co->drafts.n - 1].unsure = cover == COVER_PERHAPS;
 }
 
 static void find_ends(const struct function *fn, const struct ranges *own, struct coroutine *co)
@@ -274,6 +275,55 @@ static void find_ends(const struct function *fn, const struct ranges *own, struc
 		    ranges_have(own, in->addr))
 			look_at_store(fn, co, i);
 	}
+}
+
+/* --- ends through pointers that could not be followed ------------------------------ */
+
+static bool writes_state(const struct function *fn, const struct coroutine *co, size_t i)
+{
+	const struct insn *in = &fn->code->at[i];
+	struct flow_state st;
+	unsigned byte;
+
+	return (in->op == OP_STORE || in->op == OP_STORE_CONST) && flow_at(fn->flow, i, &st) &&
+	       covers(flow_address(&st, &in->mem), in->size, co->state, &byte) == COVER_YES;
+}
+
+/* Whether a call can get from its start to a return without a write to its state
+ * that is known as one. Then an end may hide behind a pointer not followed. */
+static bool end_may_hide(const struct function *fn, const struct coroutine *co)
+{
+	_free_ uint8_t *barrier = mem_array(fn->code->n, 1);
+	_free_ uint8_t *reached = mem_array(fn->code->n, 1);
+
+	for (size_t i = 0; i < fn->code->n; i++)
+		barrier[i] = writes_state(fn, co, i);
+	for (size_t d = 0; d < co->drafts.n; d++) {
+		if (co->drafts.at[d].kind != ABI_SITE_START)
+			continue;
+		flow_reach(fn->flow, co->drafts.at[d].insn, barrier, reached);
+		for (size_t i = 0; i < fn->code->n; i++)
+			if (reached[i] && !barrier[i] && fn->code->at[i].op == OP_RET)
+				return true;
+	}
+	return false;
+}
+
+static void drop_unsure(struct coroutine *co)
+{
+	size_t kept = 0;
+
+	co->n_return = co->n_panic = 0;
+	for (size_t i = 0; i < co->drafts.n; i++) {
+		struct draft d = co->drafts.at[i];
+
+		if (d.unsure && d.kind == ABI_SITE_RETURN)
+			continue;
+		co->n_return += d.kind == ABI_SITE_RETURN;
+		co->n_panic += d.kind == ABI_SITE_PANIC;
+		co->drafts.at[kept++] = d;
+	}
+	co->drafts.n = kept;
 }
 
 /* --- the whole ------------------------------------------------------------------ */
@@ -300,6 +350,8 @@ bool coroutine_find(const struct function *fn, const struct ranges *own, unsigne
 		strbuf_puts(&co->trouble, "no write of the returned state was found; ");
 	for (size_t i = 0; i < n; i++)
 		find_start(fn, d, n, &d[i], states, co);
+	if (co->n_start && !end_may_hide(fn, co))
+		drop_unsure(co);
 	return co->n_start && co->n_return;
 }
 

@@ -547,14 +547,14 @@ size_t flow_next(const struct flow *fl, size_t i, size_t *next, size_t max)
 	return n;
 }
 
-void flow_reach(const struct flow *fl, const uint8_t *barrier, uint8_t *reached)
+void flow_reach(const struct flow *fl, size_t from, const uint8_t *barrier, uint8_t *reached)
 {
 	_free_ size_t *stack = mem_array(fl->code->n, sizeof(*stack));
 	size_t next[TABLE_ENTRIES_MAX], depth = 0;
 
 	memset(reached, 0, fl->code->n);
-	reached[0] = 1;
-	stack[depth++] = 0;
+	reached[from] = 1;
+	stack[depth++] = from;
 	while (depth) {
 		size_t i = stack[--depth], n;
 

@@ -66,9 +66,9 @@ struct flow_value flow_address(const struct flow_state *st, const struct code_me
 /* Up to @max instructions that can follow @i, by unwinding too; returns how many it put in @next. */
 size_t flow_next(const struct flow *flow, size_t i, size_t *next, size_t max);
 
-/* Marks in @reached (code->n bytes) what can be reached from the entry without
- * executing an instruction marked in @barrier. */
-void flow_reach(const struct flow *flow, const uint8_t *barrier, uint8_t *reached);
+/* Marks in @reached (code->n bytes) what can be reached from instruction @from (0
+ * is the entry) without going on past an instruction marked in @barrier. */
+void flow_reach(const struct flow *flow, size_t from, const uint8_t *barrier, uint8_t *reached);
 
 static inline bool flow_same(struct flow_value a, struct flow_value b)
 {

@@ -80,7 +80,7 @@ void drafts_add(struct drafts *list, enum abi_site_kind kind, size_t insn, struc
 	for (size_t i = 0; i < list->n; i++)
 		if (list->at[i].kind == kind && list->at[i].insn == insn)
 			return;
-	*VEC_ADD(list) = (struct draft){ kind, insn, key };
+	*VEC_ADD(list) = (struct draft){ kind, insn, key, false };
 }
 
 static bool fits(int64_t off)

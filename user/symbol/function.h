@@ -44,6 +44,7 @@ struct draft {
 	enum abi_site_kind kind;
 	size_t insn;
 	struct abi_recipe key;
+	bool unsure; /* it may concern another future: the address could not be told */
 };
 
 struct drafts {

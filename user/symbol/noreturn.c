@@ -81,24 +81,34 @@ static bool destination_returns(struct image *image, const struct code *code, si
 	return !target || function_returns(image, target, depth);
 }
 
-/* Looks at the instructions: a return, a way out that returns, or neither. */
-static bool look(struct image *image, uint64_t low, uint64_t high, unsigned depth)
+/* Whether this instruction leads out of [low, high) to something that returns. */
+static bool leads_back(struct image *image, const struct code *code, size_t i, unsigned depth)
+{
+	const struct insn *in = &code->at[i];
+	bool leaves = in->target < code->low || in->target >= code->high;
+
+	if (in->op == OP_RET)
+		return true;
+	if (in->op == OP_JMP_REG && in->dst != REG_NONE)
+		return true; /* a jump table's targets stay inside, but its cases return */
+	if (((in->op == OP_JMP || in->op == OP_JCC) && leaves) || in->op == OP_JMP_REG)
+		return destination_returns(image, code, i, depth + 1);
+	return false;
+}
+
+/* Looks at the instructions: a return, a way out that returns, or neither. An entry
+ * of the PLT is only its first jump; what follows there is for lazy binding. */
+static bool look(struct image *image, uint64_t low, uint64_t high, bool plt, unsigned depth)
 {
 	_cleanup_(code_freep) struct code *code = NULL;
 
 	if (code_decode(image, low, high, &code, NULL) < 0)
 		return true;
 	for (size_t i = 0; i < code->n; i++) {
-		const struct insn *in = &code->at[i];
-		bool leaves = in->target < low || in->target >= high;
-
-		if (in->op == OP_RET)
+		if (leads_back(image, code, i, depth))
 			return true;
-		if (in->op == OP_JMP_REG && in->dst != REG_NONE)
-			return true; /* a jump table's targets stay inside, but its cases return */
-		if (((in->op == OP_JMP || in->op == OP_JCC) && leaves) || in->op == OP_JMP_REG)
-			if (destination_returns(image, code, i, depth + 1))
-				return true;
+		if (plt && code_ends_block(&code->at[i]))
+			return false;
 	}
 	return false;
 }
@@ -106,17 +116,16 @@ static bool look(struct image *image, uint64_t low, uint64_t high, unsigned dept
 static bool function_returns(struct image *image, uint64_t addr, unsigned depth)
 {
 	struct unwind_function fn = {};
-	bool returns;
+	bool returns, plt;
 
 	for (size_t i = 0; i < image->n_callees; i++)
 		if (image->callees[i].addr == addr)
 			return image->callees[i].returns;
 	if (depth > CHAIN_MAX || !image_executable(image, addr))
 		return true;
-	/* entries of the PLT are 16 bytes and may have no frame entry of their own */
-	if (unwind_find(image, addr, &fn) < 0 || fn.low != addr)
-		fn.high = addr + 16;
-	returns = look(image, addr, fn.high, depth);
+	/* entries of the PLT are 16 bytes and share a frame entry, or have none */
+	plt = unwind_find(image, addr, &fn) < 0 || fn.low != addr;
+	returns = look(image, addr, plt ? addr + 16 : fn.high, plt, depth);
 	unwind_function_free(&fn);
 	image->callees = mem_grow(image->callees, image->n_callees + 1, sizeof(*image->callees));
 	image->callees[image->n_callees++] = (struct image_callee){ addr, returns };

@@ -60,11 +60,11 @@ static void completed_region(const struct function *fn, const struct coroutine *
 {
 	_free_ uint8_t *barrier = mem_array(fn->code->n, 1);
 
-	flow_reach(fn->flow, barrier, region);
+	flow_reach(fn->flow, 0, barrier, region);
 	for (size_t i = 0; i < co->drafts.n; i++)
 		if (co->drafts.at[i].kind == ABI_SITE_RETURN)
 			barrier[co->drafts.at[i].insn] = 1;
-	flow_reach(fn->flow, barrier, shared);
+	flow_reach(fn->flow, 0, barrier, shared);
 	for (size_t i = 0; i < fn->code->n; i++)
 		region[i] = (region[i] && !shared[i]) || barrier[i];
 }
