@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Processes of the end-to-end tests: agents, clusters, mpc-shapes, and their end.
+
+Whatever is started here ends with the test, by process id, also where the test is
+killed: a watchdog in a session of its own waits for the test's end and then ends
+what is left (the nodes of a cluster are not children of the test).
+"""
+
+import contextlib
+import gzip
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AGENT = os.environ.get("AGENT", str(ROOT / "build" / "mpc-bpf-agent"))
+OUT = ROOT / "build" / "e2e"
+PATIENCE = 30
+
+
+# ---- result lines ---------------------------------------------------------------
+
+class Report:
+    """Prints the result lines; its status is the test's exit status."""
+
+    def __init__(self):
+        self.failed = 0
+        self.began = time.monotonic()
+
+    def check(self, name, faults):
+        """ok if there are no faults, else not ok with all of them."""
+        faults = list(faults)
+        if not faults:
+            print(f"ok - {name}", flush=True)
+            return True
+        self.failed += 1
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        print(f"not ok - {name}: {faults[0]}{more}")
+        for fault in faults[:40]:
+            print(f"    {fault}")
+        sys.stdout.flush()
+        return False
+
+    def skip(self, name, reason):
+        print(f"skip - {name}: {reason}", flush=True)
+
+    def note(self, text):
+        print(f"    {time.monotonic() - self.began:5.1f} s  {text}", flush=True)
+
+    @contextlib.contextmanager
+    def part(self, name):
+        """What goes wrong inside, and is no result, is one."""
+        try:
+            yield
+        except (OSError, RuntimeError, AssertionError, ValueError, KeyError, http.client.HTTPException,
+                subprocess.SubprocessError) as error:
+            self.check(name, [f"{type(error).__name__}: {error}"])
+
+    def status(self):
+        return 1 if self.failed else 0
+
+
+def need_root(report, name):
+    """Ends the test with a skip where it cannot attach."""
+    if os.geteuid() != 0:
+        report.skip(name, "attaching probes needs root")
+        sys.exit(0)
+
+
+# ---- processes --------------------------------------------------------------------
+
+def start_time(pid):
+    """When a process started, as the kernel counts; None once it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def alive(pid):
+    return start_time(pid) is not None
+
+
+def wait_for(what, condition, seconds=PATIENCE, every=0.05):
+    """The first true value of condition(), or RuntimeError."""
+    limit = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > limit:
+            raise RuntimeError(f"{what}: not within {seconds:g} s")
+        time.sleep(every)
+
+
+def _end(pid, started):
+    for signo, seconds in ((signal.SIGTERM, 8), (signal.SIGKILL, 2)):
+        if start_time(pid) != started:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signo)
+        limit = time.monotonic() + seconds
+        while start_time(pid) == started and time.monotonic() < limit:
+            time.sleep(0.05)
+
+
+class Watchdog:
+    def __init__(self):
+        read, self.write = os.pipe()
+        if os.fork():
+            os.close(read)
+            return
+        try:
+            os.setsid()
+            os.close(self.write)
+            quiet = os.open(os.devnull, os.O_RDWR)
+            for fd in (0, 1, 2):
+                os.dup2(quiet, fd)
+            watched, folders = {}, []
+            with os.fdopen(read) as lines:
+                for line in lines:
+                    kind, word = line.rstrip("\n").split(" ", 1)
+                    if kind == "folder":
+                        folders.append(word)
+                    else:
+                        watched[int(word)] = start_time(int(word))
+            for pid, started in watched.items():
+                if started is not None:
+                    _end(pid, started)
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os._exit(0)
+
+    def say(self, kind, word):
+        os.write(self.write, f"{kind} {word}\n".encode())
+
+
+_WATCHDOG = None
+
+
+def watch(pid):
+    global _WATCHDOG
+    _WATCHDOG = _WATCHDOG or Watchdog()
+    _WATCHDOG.say("pid", pid)
+
+
+def scratch():
+    """A folder that goes when the test ends."""
+    global _WATCHDOG
+    _WATCHDOG = _WATCHDOG or Watchdog()
+    path = Path(tempfile.mkdtemp(prefix="mpc-e2e-"))
+    _WATCHDOG.say("folder", path)
+    return path
+
+
+def run(*words, seconds=120, **more):
+    """A command to its end, with what it said."""
+    return subprocess.run([str(w) for w in words], capture_output=True, text=True, errors="replace",
+                          timeout=seconds, check=False, **more)
+
+
+def built(build):
+    """The folder of that build of the cluster."""
+    done = run(ROOT / "scripts" / "cluster", build, "--print", seconds=3000)
+    if done.returncode:
+        raise RuntimeError(f"scripts/cluster {build}: {done.stderr.strip()[-500:]}")
+    return Path(done.stdout.strip())
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.raw = response.read()
+        packed = self.headers.get("content-encoding") == "gzip"
+        self.text = (gzip.decompress(self.raw) if packed else self.raw).decode()
+
+
+def get(address, path, **headers):
+    """What a local server answers; never by way of a proxy."""
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+class Process:
+    """A program with its output in a file."""
+
+    def __init__(self, *words, log, env=None, **more):
+        self.log = Path(log)
+        with open(self.log, "w") as out:
+            self.child = subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=out,
+                                          stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, **more)
+        self.pid = self.child.pid
+        watch(self.pid)
+
+    def said(self):
+        return self.log.read_text(errors="replace")
+
+    def until_said(self, pattern, seconds=PATIENCE):
+        def found():
+            match = re.search(pattern, self.said())
+            if not match and self.child.poll() is not None:
+                raise RuntimeError(f"{self.log.name}: ended with {self.child.returncode}: {self.said()[-400:].strip()}")
+            return match
+        return wait_for(f"{self.log.name} says {pattern}", found, seconds)
+
+    def stop(self, signo=signal.SIGTERM, seconds=PATIENCE):
+        """Its exit status; negative where a signal ended it."""
+        if self.child.poll() is None:
+            self.child.send_signal(signo)
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            raise RuntimeError(f"{self.log.name}: does not end") from None
+
+
+class Agent(Process):
+    """A running agent on a port of its own."""
+
+    def __init__(self, folder, *options, name="agent", env=None, wait=True):
+        super().__init__(AGENT, *options, "--web.listen-address", "127.0.0.1:0",
+                         log=Path(folder) / f"{name}.log", env=env)
+        self.address = None
+        if wait:
+            self.wait_serving()
+
+    def wait_serving(self):
+        self.address = self.until_said(r"serving http://(127\.0\.0\.1:\d+)/")[1]
+        return self
+
+    def metrics(self):
+        answer = get(self.address, "/metrics")
+        if answer.status != 200:
+            raise RuntimeError(f"/metrics answers {answer.status}: {answer.text}")
+        return answer.text
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Cluster:
+    """Nodes, driven by mpc-driver."""
+
+    def __init__(self, programs, folder, nodes=5, threshold=3, node=None):
+        self.driver = Path(programs) / "mpc-driver"
+        self.node = Path(node or Path(programs) / "mpc-node")
+        self.folder = Path(folder)
+        done = run(self.driver, "up", "--node", self.node, "--dir", self.folder,
+                   "--nodes", nodes, "--threshold", threshold)
+        state = self.folder / "state.json"
+        self.members = json.loads(state.read_text())["nodes"] if state.exists() else []
+        for member in self.members:
+            watch(member["pid"])
+        if done.returncode:
+            raise RuntimeError(f"mpc-driver up: {done.stderr.strip()}")
+
+    def _load(self, *options):
+        return [str(w) for w in (self.driver, "load", "--dir", self.folder, *options)]
+
+    def load(self, *options, seconds=240):
+        """The driver's summary of a load that has come to its end."""
+        done = run(*self._load(*options), seconds=seconds)
+        if done.returncode:
+            raise RuntimeError(f"mpc-driver load: {done.stderr.strip()[-400:]}")
+        return json.loads(done.stdout)
+
+    def load_until_stopped(self, *options):
+        return Process(*self._load("--until-signal", *options), log=self.folder / "load.log")
+
+    def settle(self):
+        done = run(self.driver, "settle", "--dir", self.folder)
+        if done.returncode:
+            raise RuntimeError(f"mpc-driver settle: {done.stderr.strip()}")
+
+    def truth(self, member):
+        return json.loads(get(member["rest"], "/truth").text)
+
+    def truths(self):
+        """The books of all nodes by node_id, now."""
+        return {str(m["id"]): self.truth(m) for m in self.members}
+
+    def last_truths(self):
+        """What the nodes wrote down when they ended."""
+        return {str(m["id"]): json.loads(Path(m["truth"]).read_text()) for m in self.members}
+
+    def dead(self):
+        """Nodes that should run and do not, in words."""
+        return [f"node {m['id']} (pid {m['pid']}) has ended: {Path(m['log']).read_text()[-300:].strip()}"
+                for m in self.members if start_time(m["pid"]) != m["start_time"]]
+
+    def down(self):
+        done = run(self.driver, "down", "--dir", self.folder)
+        if done.returncode:
+            raise RuntimeError(f"mpc-driver down: {done.stderr.strip()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(RuntimeError, subprocess.SubprocessError):
+            self.down()
+
+
+class Shapes(Process):
+    """mpc-shapes, which waits for go()."""
+
+    def __init__(self, programs, folder, times=200, seed=1, name="shapes", program="mpc-shapes"):
+        folder = Path(folder)
+        self.truth_file = folder / f"{name}.json"
+        super().__init__(Path(programs) / program, "--times", times, "--seed", seed, "--truth", self.truth_file,
+                         log=folder / f"{name}.log", env={"NODE_ID": name})
+        self.until_said(r"(?m)^ready ")
+
+    def go(self):
+        self.child.send_signal(signal.SIGUSR1)
+
+    def finish(self, seconds=120):
+        status = self.child.wait(seconds)
+        if status:
+            raise RuntimeError(f"mpc-shapes ended with {status}: {self.said()[-300:]}")
+        return json.loads(self.truth_file.read_text())
