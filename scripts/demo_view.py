@@ -52,10 +52,10 @@ def cost(scrape):
     spent = scrape.sum("mpc_bpf_agent_program_run_seconds_total")
     memory = scrape.sum("process_resident_memory_bytes") / 2 ** 20
     processor = scrape.sum("process_cpu_seconds_total")
-    words = [f"agent: {memory:.1f} MiB resident, {processor:.2f} s of processor time"]
+    words = [f"agent {memory:.1f} MiB resident, {processor:.2f} s CPU"]
     if calls and spent:
-        words.insert(0, f"{spent / calls * 1e9:.0f} ns per call in our programs, without the traps")
-    return "; ".join(words)
+        words.insert(0, f"{spent / calls * 1e9:.0f} ns per call in our programs (traps not included)")
+    return ", ".join(words)
 
 
 def summary(comparison, nodes, title):

@@ -61,12 +61,12 @@ follow() {
 	done
 	sleep 3
 	address=$(tr -d '\r' <"$log" | sed -n 's/^demo: metrics  *//p')
-	check "$name: the printed address serves the metrics" "nothing of use at '$address'" \
+	check "$name, the printed address serves the metrics" "nothing of use at '$address'" \
 		holds '^mpc_votes_total{' "$address"
-	check "$name: the page is there" "no page at '${address%metrics}'" \
+	check "$name, the page is there" "no page at '${address%metrics}'" \
 		holds '<html' "${address%metrics}"
 	kernel_objects "$log" >"$log.kernel"
-	check "$name: the agent holds programs and links" "$(xargs <"$log.kernel")" \
+	check "$name, the agent holds programs and links" "$(xargs <"$log.kernel")" \
 		test "$(grep -c . "$log.kernel")" -ge 2
 }
 
@@ -74,23 +74,23 @@ follow() {
 ended() {
 	local name=$1 log=$2 code=$3 left='' pid kind id last
 	tr -d '\r' <"$log" >"$log.text"
-	check "$name: exit status 0" "it was $code" test "$code" = 0
+	check "$name, exit status 0" "it was $code" test "$code" = 0
 	last=$(sed -n '/^at the end/,$p' "$log.text" | sed -n 's/^ *agreement *//p')
-	check "$name: all values agree at the end" "it says: $last" \
+	check "$name, all values agree at the end" "it says: $last" \
 		grep -Eqx 'agrees with the books: ([0-9]+) of \1 values' <<<"$last"
-	check "$name: there was something to count" "$(grep -E '^ +all' "$log.text" | tail -n 1)" \
+	check "$name, there was something to count" "$(grep -E '^ +all' "$log.text" | tail -n 1)" \
 		grep -Eq '^ +all +[1-9][0-9]+ +[1-9]' "$log.text"
 	for pid in $(pids_in "$log.text"); do
 		! runs "$pid" || left+="pid $pid "
 	done
-	check "$name: seven processes are gone" "$left of $(pids_in "$log.text")" \
+	check "$name, seven processes are gone" "$left of $(pids_in "$log.text")" \
 		test "$(pids_in "$log.text" | wc -w) $left" = "7 "
 	left=
 	while read -r kind id; do
 		if "$bpftool" "$kind" show id "$id" >/dev/null 2>&1; then left+="$kind $id "; fi
 	done <"$log.kernel"
-	check "$name: programs and links are gone" "$left" test -z "$left"
-	check "$name: its folder is gone" "$(ls -A "$TMPDIR")" test -z "$(ls -A "$TMPDIR")"
+	check "$name, programs and links are gone" "$left" test -z "$left"
+	check "$name, its folder is gone" "$(ls -A "$TMPDIR")" test -z "$(ls -A "$TMPDIR")"
 }
 
 # A mount namespace without the file systems: the demo brings them and takes them away.
@@ -109,11 +109,11 @@ follow pipe "$log"
 code=0
 wait $demo || code=$?
 ended pipe "$log" "$code"
-check "pipe: brought the missing file systems" "$(grep mounted "$log")" \
+check "pipe, brought the missing file systems" "$(grep mounted "$log")" \
 	grep -q 'mounted tracefs' "$log"
-check "pipe: and took them away again" "$(xargs <"$log.after")" \
+check "pipe, and took them away again" "$(xargs <"$log.after")" \
 	cmp -s "$log.before" "$log.after"
-check "pipe: draws nothing over" "it does" grep -qv $'\033' "$log"
+check "pipe, draws nothing over" "it does" grep -qv $'\033' "$log"
 
 log=$out/terminal
 {
@@ -130,5 +130,5 @@ log=$out/terminal
 cat "$log.follow"
 grep -q '^not ok' "$log.follow" && status=1
 ended terminal "$log" "$code"
-check "terminal: each summary is drawn over the last" "no such sequence" grep -q $'\033\\[[0-9]*F' "$log"
+check "terminal, each summary is drawn over the last" "no such sequence" grep -q $'\033\\[[0-9]*F' "$log"
 exit $status
