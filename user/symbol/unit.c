@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #define ABBREVS_MAX (1u << 20)
+#define ATTRIBUTES_MAX 4096 /* of one abbreviation */
 
 struct unit_spec {
 	uint16_t name, form;
@@ -264,7 +265,7 @@ bool unit_peek(const struct unit *u, Dwarf_Off off, struct unit_die *out)
 static void take_abbrev(struct unit *u, Dwarf_Abbrev *raw)
 {
 	unsigned code = dwarf_getabbrevcode(raw);
-	size_t n = 0;
+	unsigned name = 0, form = 0;
 	struct unit_abbrev *ab;
 
 	if (!code || code >= ABBREVS_MAX)
@@ -277,18 +278,17 @@ static void take_abbrev(struct unit *u, Dwarf_Abbrev *raw)
 		u->n_abbrevs = more;
 	}
 	ab = &u->abbrevs[code];
-	if (ab->tag || dwarf_getattrcnt(raw, &n) != 0)
+	if (ab->tag)
 		return;
 	ab->tag = (uint16_t)dwarf_getabbrevtag(raw);
 	ab->children = dwarf_abbrevhaschildren(raw);
 	ab->interesting = ab->tag == DW_TAG_subprogram || ab->tag == DW_TAG_inlined_subroutine;
-	ab->specs = mem_array(n, sizeof(*ab->specs));
-	for (size_t i = 0; i < n; i++) {
-		unsigned name = 0, form = 0;
+	/* dwarf_getattrcnt counts wrongly where a DW_FORM_implicit_const is 0 */
+	while (ab->n_specs < ATTRIBUTES_MAX &&
+	       dwarf_getabbrevattr_data(raw, ab->n_specs, &name, &form, NULL, NULL) == 0) {
 		int size;
 
-		if (dwarf_getabbrevattr_data(raw, i, &name, &form, NULL, NULL) != 0)
-			break;
+		ab->specs = mem_grow(ab->specs, ab->n_specs + 1u, sizeof(*ab->specs));
 		ab->specs[ab->n_specs++] = (struct unit_spec){ (uint16_t)name, (uint16_t)form };
 		size = form_size(u, (uint16_t)form);
 		if (size < 0)
