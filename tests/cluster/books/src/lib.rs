@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! What really happened, counted by the program itself.
 //!
 //! A function opens its account as the first thing its body does and closes it as the last:

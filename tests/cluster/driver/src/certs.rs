@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 use std::fs::{self, File};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt;

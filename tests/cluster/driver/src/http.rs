@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request};

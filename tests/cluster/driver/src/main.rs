@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! Starts the cluster, gives it work, and stops it. See ../README.md.
 
 mod certs;

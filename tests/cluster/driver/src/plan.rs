@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! What is done to the cluster, as a function of the seed alone.
 
 use rand::rngs::StdRng;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! One node of the wallet cluster, configured by its environment as the wallet is.
 
 mod config;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! Protocol rounds, over any way to pass messages between the parties.
 
 pub mod frost;

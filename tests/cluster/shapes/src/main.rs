@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! Runs every shape of call a number of times and keeps books. It waits for SIGUSR1 or a line on stdin
 //! before it begins, so that a tracer can attach first.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! Every way an async call can look, one function each. The first small argument is its label; each
 //! function keeps books under its own name.
 

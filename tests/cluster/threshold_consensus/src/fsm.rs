@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 use threshold_types::{Error, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq)]

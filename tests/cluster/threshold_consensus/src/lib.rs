@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! Voting: one vote at a time, checked, counted, and decided by the threshold.
 
 pub mod byzantine;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! What a node does with votes, keys and signatures.
 
 pub mod auto_voter;

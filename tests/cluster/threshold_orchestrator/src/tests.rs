@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! The Byzantine checks against real signed votes, without a network.
 
 use std::collections::HashMap;

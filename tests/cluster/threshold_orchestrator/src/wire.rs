@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 use serde::{Deserialize, Serialize};
 use threshold_types::{Error, NodeId, ProtocolType, Result, Transaction, TransactionState, TxId, Vote};
 use uuid::Uuid;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! Where a node keeps its state. Both stores have the wallet's paths and live in memory for now.
 
 pub mod etcd;

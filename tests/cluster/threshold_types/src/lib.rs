@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! The types that the wallet's crates share.
 
 use std::fmt;

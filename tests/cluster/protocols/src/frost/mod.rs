@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 //! FROST on secp256k1.
 
 pub mod keygen;
