@@ -41,16 +41,23 @@ char *mem_strndup(const char *text, size_t max)
 	return checked(strndup(text, max));
 }
 
-char *mem_printf(const char *fmt, ...)
+char *mem_vprintf(const char *fmt, va_list ap)
 {
 	char *text = NULL;
+	int n = vasprintf(&text, fmt, ap);
+
+	return checked(n < 0 ? NULL : text);
+}
+
+char *mem_printf(const char *fmt, ...)
+{
 	va_list ap;
-	int n;
+	char *text;
 
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	text = mem_vprintf(fmt, ap);
 	va_end(ap);
-	return checked(n < 0 ? NULL : text);
+	return text;
 }
 
 void mem_freep(void *pp)

@@ -7,6 +7,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t size);                         /* zeroed */
@@ -15,6 +16,7 @@ void *mem_grow(void *old, size_t count, size_t size); /* realloc, overflow-check
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t max);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *mem_vprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 
 void mem_freep(void *pp); /* for _free_: frees *(void **)pp */
 void fd_closep(int *fd);  /* for _close_: closes *fd when >= 0 */

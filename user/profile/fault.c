@@ -184,19 +184,16 @@ void fault_add(struct fault_page *page, struct fault_span span, const char *fmt,
 	_free_ char *message = NULL;
 	struct profile_fault *fault;
 	va_list ap;
-	int n;
 
 	if (is_full(page)) {
 		page->n_hidden++;
 		return;
 	}
 	va_start(ap, fmt);
-	n = vasprintf(&message, fmt, ap);
+	message = mem_vprintf(fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		abort();
 	strbuf_printf(&out, "%s:%zu:%zu: ", page->origin, span.line + 1, span.column + 1);
-	add_visible(&out, message, (size_t)n, MESSAGE_MAX);
+	add_visible(&out, message, strlen(message), MESSAGE_MAX);
 	add_source(&out, page, span);
 	fault = VEC_ADD(page->faults);
 	fault->line = (unsigned)span.line + 1;
