@@ -66,6 +66,9 @@ static char *tidy(const char *text)
 			p += 2;
 		strbuf_putc(&out, *p);
 	}
+	/* and "a::b::" where it stood last */
+	while (out.len >= 2 && out.text[out.len - 1] == ':' && out.text[out.len - 2] == ':')
+		out.text[out.len -= 2] = '\0';
 	return strbuf_take(&out);
 }
 
