@@ -35,6 +35,10 @@ static int check_header(const struct image *im, struct err *err)
 			       "%s is an ELF file but not an executable (type %u); name the linked "
 			       "program",
 			       im->path, eh->e_type);
+	if (eh->e_phoff > im->size ||
+	    (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > im->size - eh->e_phoff)
+		return err_set(err, -EBADMSG, "%s is truncated: its program headers do not fit",
+			       im->path);
 	return 0;
 }
 
