@@ -199,7 +199,7 @@ static uint8_t classify(const ZydisDecodedInstruction *zi, const ZydisDecodedOpe
 		in->size = (uint8_t)(ops[1].size / 8);
 		return OP_LOAD_SX;
 	case ZYDIS_MNEMONIC_LEA:
-		return in->size == 8 ? OP_LEA : OP_OTHER;
+		return in->size >= 4 ? OP_LEA : OP_OTHER;
 	case ZYDIS_MNEMONIC_PUSH:
 		in->src = in->dst;
 		return OP_PUSH;

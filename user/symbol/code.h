@@ -46,7 +46,7 @@ enum code_op {
 	OP_LOAD_SX,     /* the same, sign-extended */
 	OP_STORE,       /* memory = src */
 	OP_STORE_CONST, /* memory = imm */
-	OP_LEA,         /* dst = address of the memory operand */
+	OP_LEA,         /* dst = address of the memory operand, its low 32 bits by `size` */
 	OP_ADD,         /* dst += src or imm (src REG_NONE); subtraction has -imm */
 	OP_AND,         /* dst &= imm */
 	OP_SUB_REG,     /* dst -= src */

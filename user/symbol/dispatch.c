@@ -214,7 +214,7 @@ static void run_move(struct machine *m, const struct insn *in)
 		break;
 	case OP_LEA:
 		m->known[in->dst] = mem_address(m, &in->mem, &addr);
-		m->reg[in->dst] = addr;
+		m->reg[in->dst] = low_bits(addr, in->size);
 		break;
 	default: /* OP_MOVE; a narrow one zero-extends (movzx) or keeps the rest */
 		m->known[in->dst] = m->known[in->src] && !in->high;

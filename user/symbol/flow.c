@@ -283,7 +283,10 @@ static struct flow_value produced(const struct flow *fl, const struct flow_state
 			return value(FLOW_BYTE, v.off & 0xff);
 		return top;
 	case OP_LEA:
-		return flow_address(st, &in->mem);
+		v = flow_address(st, &in->mem);
+		if (in->size == 8)
+			return v;
+		return v.kind == FLOW_CONST ? value(FLOW_CONST, (int64_t)(uint32_t)v.off) : top;
 	case OP_LOAD:
 		return in->size == 8 ? load(st, flow_address(st, &in->mem)) : top;
 	case OP_LOAD_SX:
