@@ -127,8 +127,6 @@ test: ## everything above and the end-to-end tests; installs what they need
 	@scripts/setup build unit check cluster e2e
 	@tests/run all
 demo: ## five nodes of a threshold wallet, watched from outside
-	@scripts/setup build cluster
-	@$(MAKE) --no-print-directory all
 	@scripts/demo
 bench: ## what a probe costs on this machine
 	@scripts/setup build bench
