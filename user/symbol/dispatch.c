@@ -206,7 +206,7 @@ static void run_arithmetic(struct machine *m, const struct insn *in)
 
 static void run_move(struct machine *m, const struct insn *in)
 {
-	uint64_t addr;
+	uint64_t addr = 0;
 
 	switch (in->op) {
 	case OP_CONST:

@@ -118,8 +118,9 @@ size_t pack_recipe_read(const char *text, struct abi_recipe *out, const char **w
 	if (!read_register(&p, &r.reg))
 		return 0;
 	*why = "a recipe's offset is not between -2147483648 and 2147483647";
-	for (; r.n_steps < steps; r.n_steps++) {
-		if (!read_offset(&p, &r.add[r.n_steps]))
+	r.n_steps = (__u8)steps;
+	for (unsigned i = 0; i < steps; i++) {
+		if (!read_offset(&p, &r.add[i]))
 			return 0;
 		if (*p++ != ']') {
 			*why = "a recipe has no ] for its [";
