@@ -163,6 +163,13 @@ static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *
 	return r;
 }
 
+/* The user named this very executable, by a flag or by putting its pack in place. */
+static bool named(const struct agent *agent, const struct binary *b)
+{
+	return agent->options->exe || agent->options->pid ||
+	       packs_find(&agent->packs, b->exe.build_id, b->exe.n_build_id);
+}
+
 void binary_probe(struct agent *agent, struct binary *b, int fd)
 {
 	unsigned counts[PLAN_ABSENT + 1];
@@ -176,6 +183,13 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 		r = set_probes(agent, b, fd, &err);
 	if (b->compiled)
 		note_refusals(b);
+	if (r == -ENOENT && !named(agent, b)) {
+		/* it only speaks of functions of these names, as a test driver does */
+		log_debug(agent->log, "%s", err.text);
+		b->ours = false;
+		plan_free(TAKE_PTR(b->plan));
+		return;
+	}
 	if (r < 0) {
 		b->trouble = mem_strdup(err.text);
 		log_warn(agent->log, "%s", err.text);
