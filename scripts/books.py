@@ -97,8 +97,9 @@ def read_books(nodes):
     return values
 
 
-def read_agent(scrape, nodes):
-    """The same values as the agent has them, and the names of the functions it watches."""
+def read_agent(scrape, nodes, booked):
+    """The same values as the agent has them, and which of the functions in the books
+    (booked: the last parts of their paths) it watches."""
     values, functions = {}, set()
     for name, labels, value in scrape.samples:
         labels = dict(labels)
@@ -106,7 +107,8 @@ def read_agent(scrape, nodes):
         if node not in nodes:
             continue
         if name in CALLS:
-            function = labels["function"].rsplit("::", 1)[1]
+            path = labels["function"]
+            function = next((name for name in booked if path.endswith("::" + name)), path)
             functions.add(function)
             values[node, function, CALLS[name](labels)] = value
         elif name.endswith(("_total", "_count")) and not name.startswith("mpc_bpf_agent_"):
@@ -122,7 +124,8 @@ class Comparison:
         before = read_books(nodes)
         self.scrape = Scrape.read(address)
         after = read_books(nodes)
-        agent, functions = read_agent(self.scrape, nodes)
+        booked = {name for _, name, what in after if isinstance(what, str)}
+        agent, functions = read_agent(self.scrape, nodes, booked)
         self.equal, self.moving, self.different = 0, 0, []
         known = {key for key in after if isinstance(key[2], tuple) or key[1] in functions}
         for key in sorted(known | {key for key, value in agent.items() if value}, key=str):
