@@ -13,14 +13,13 @@ import sys
 
 import live
 from books import Scrape, compare
-from cost import Meter, Switches, histograms, sums
+from cost import Meter, Switches, check_sums, sums
 
 CALM = ("--transactions", 150, "--concurrency", 1, "--dkgs", 2, "--faults", "none", "--settle")
 FULL = ("--seed", 2, "--transactions", 2000, "--dkgs", 8, "--faults", "all", "--fault-percent", 8, "--settle")
 FAULTS = ("double_vote", "invalid_signature", "minority_vote", "malformed_message", "timeout",
           "unrecorded_violation", "panic_vote", "cancel_votes", "drop_peer", "hang_up")
 VOTE = "threshold_consensus::vote_processor::VoteProcessor::process_vote"
-ENOUGH = 100  # calls, for a mean without an allowance for the scheduler
 
 
 def process_vote_is_inlined(report, programs, build):
@@ -38,39 +37,23 @@ def process_vote_is_inlined(report, programs, build):
         report.check(f"{build}: process_vote is ready", faults or ([] if rows else ["not found"]))
 
 
-def calm_sums(report, build, before, after, truths_before, truths, cost):
-    """Over all nodes: strictly less than the cost of the probes."""
-    faults = []
-    for name in histograms(truths):
-        calls = books = ours = 0
-        for scrape, those, sign in ((before, truths_before, -1), (after, truths, 1)):
-            for _, _, count, book, our in sums(scrape, those, name):
-                calls, books, ours = calls + sign * count, books + sign * book, ours + sign * our
-        if not calls:
-            continue
-        each = (ours - books) / calls
-        report.note(f"{build}, calm: {name}: {calls} calls, {each * 1e6:.1f} µs longer than the books each; "
-                    f"the probes of a call cost {cost * 1e6:.1f} µs")
-        if calls >= ENOUGH and not 0 <= each < cost:
-            faults.append(f"{name}: {each * 1e6:.1f} µs a call, the probes cost {cost * 1e6:.1f} µs")
-    report.check(f"{build}: calm, sums differ by less than the probes cost", faults)
+class Sums:
+    """Durations of one stretch of load, and what the probes cost meanwhile."""
 
+    def __init__(self, report, what, cluster, agent, meter):
+        self.report, self.what, self.cluster, self.meter = report, what, cluster, meter
+        self.before = sums(Scrape(agent.metrics()), cluster.truths())
+        self.switches, self.mark = self._switches(), meter.mark()
 
-def loaded_sums(report, build, scrape, truths, cost, switches):
-    """Of each series: less than the cost of the probes and the waits for a processor."""
-    faults = []
-    for name in histograms(truths):
-        total = [0, 0.0]
-        for node, labels, calls, books, ours in sums(scrape, truths, name):
-            bound = calls * cost + switches[node].allowance(calls * cost)
-            total = [total[0] + calls, total[1] + ours - books]
-            if not 0 <= ours - books < bound:
-                faults.append(f"{name} node {node} {labels}: {calls} calls, books {books:.6f} s, agent {ours:.6f} s, "
-                              f"allowed {bound:.6f} s more")
-        report.note(f"{build}, loaded: {name}: {total[0]} calls, {total[1] / total[0] * 1e6:.1f} µs longer each; "
-                    f"the probes of a call cost {cost * 1e6:.1f} µs, waits allowed "
-                    f"{sum(s.allowance(total[0] * cost / len(switches)) for s in switches.values()) / total[0] * 1e6:.1f} µs")
-    report.check(f"{build}: loaded, sums differ by less than the probes cost", faults)
+    def _switches(self):
+        return Switches(m["pid"] for m in self.cluster.members)
+
+    def check(self, scrape, truths):
+        faults, notes = check_sums(self.before, sums(scrape, truths), self.meter.cost(self.mark),
+                                   self._switches().since(self.switches))
+        for note in notes:
+            self.report.note(f"{self.what}: {note}")
+        self.report.check(f"{self.what}: sums differ by less than the probes cost", faults)
 
 
 def faults_happened(report, build, summary, truths):
@@ -89,27 +72,24 @@ def one_build(report, build):
     programs = live.built(build)
     process_vote_is_inlined(report, programs, build)
     folder = live.scratch()
-    meter = Meter(folder)
+    meter = Meter(folder, optimised=build != "dev")
     with live.Cluster(programs, folder / "cluster") as cluster:
         agent = live.Agent(folder, "--exe", cluster.node, "--program-stats")
         report.note(f"{build}: " + agent.until_said(r'msg="([^"]*sites attached[^"]*)"')[1].rpartition("/")[2])
-        truths_before, before, mark = cluster.truths(), Scrape(agent.metrics()), meter.mark()
+        stretch = Sums(report, f"{build}, calm", cluster, agent, meter)
         cluster.load(*CALM)
-        truths, scrape = cluster.truths(), Scrape(agent.metrics())
-        calm_sums(report, build, before, scrape, truths_before, truths, meter.cost(mark))
+        stretch.check(Scrape(agent.metrics()), cluster.truths())
 
-        mark = meter.mark()
+        stretch = Sums(report, f"{build}, loaded", cluster, agent, meter)
         summary = cluster.load(*FULL)
-        cost = meter.cost(mark)
         truths, scrape = cluster.truths(), Scrape(agent.metrics())
-        switches = {str(m["id"]): Switches(m["pid"]) for m in cluster.members}
         report.note(f"{build}: {summary['transactions_per_second']:.0f} transactions a second")
         faults_happened(report, build, summary, truths)
         report.check(f"{build}: no node ended, panics caught", cluster.dead())
         result = compare(scrape, truths)
         report.note(f"{build}: {result.compared} values compared, {len(result.differences)} differ")
         report.check(f"{build}: all counts equal the books", result.differences)
-        loaded_sums(report, build, scrape, truths, cost, switches)
+        stretch.check(scrape, truths)
 
         cluster.down()
         live.wait_for("the agent sees the nodes end",

@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What one probed call costs in this very minute: short bursts of calls of a function that does nothing, timed by
-//! the clock on the wall and by the processor time of the thread.
-//! Each line says how many calls there were so far and how long they took: CALLS WALL_NS CPU_NS.
-use std::io::{Write};
+//! What one watched and booked call costs in this very minute: short bursts of calls of a function that does nothing
+//! (its first instruction and its last have to be stepped over one by one, as most sites in the nodes have), between
+//! entries in books as the functions of tests/cluster keep them, timed by the clock on the wall. Each line says how
+//! many calls there were so far and how long they took: CALLS NANOSECONDS.
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::Write;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const BURST: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(20);
 
+type Labels = Vec<(&'static str, &'static str)>;
+static FUNCTIONS: Mutex<BTreeMap<&'static str, (u64, u64)>> = Mutex::new(BTreeMap::new());
+static COUNTERS: Mutex<BTreeMap<(&'static str, Labels), u64>> = Mutex::new(BTreeMap::new());
+
 #[inline(never)]
 pub fn nothing(number: u64) -> u64 {
-    std::hint::black_box(number).wrapping_add(1)
+    number.wrapping_mul(3)
+}
+
+fn booked(number: u64) -> u64 {
+    FUNCTIONS.lock().expect("lock").entry("booked").or_default().0 += 1;
+    let began = Instant::now();
+    let number = black_box(nothing(number));
+    let labels = vec![("parity", if number.is_multiple_of(2) { "even" } else { "odd" })];
+    let nanos = black_box(began.elapsed()).as_nanos() as u64;
+    FUNCTIONS.lock().expect("lock").entry("booked").or_default().1 += nanos;
+    for family in ["booked_total", "booked_seconds"] {
+        *COUNTERS.lock().expect("lock").entry((family, labels.clone())).or_default() += 1;
+    }
+    number
 }
 
 fn main() {
@@ -19,7 +40,7 @@ fn main() {
     loop {
         let began = Instant::now();
         for _ in 0..BURST {
-            std::hint::black_box(nothing(calls));
+            black_box(booked(calls));
         }
         wall += began.elapsed().as_nanos();
         calls += BURST;
