@@ -61,7 +61,7 @@ pub async fn many_polls(lane: u8, number: u64) -> Outcome {
         } else {
             yield_now().await;
         }
-        sum = books::attempt!(call, if step == 19 { judge(number) } else { Ok(sum + step) });
+        sum = books::attempt!(call, if step == 19 { judge(number) } else { Ok(sum.wrapping_add(step)) });
     }
     call.close(Ok(sum))
 }
@@ -84,7 +84,7 @@ pub async fn recursive(even: bool, depth: u8) -> Outcome {
     }
     let below = books::attempt!(call, Box::pin(recursive(!even, depth - 1)).await);
     yield_now().await;
-    call.close(Ok(below + 1))
+    call.close(Ok(below.wrapping_add(1)))
 }
 
 pub trait Weight: Send + 'static {
@@ -116,7 +116,7 @@ pub async fn generic<T: Weight>(heavy: bool, value: T) -> Outcome {
     if heavy {
         yield_now().await;
     }
-    call.close(Ok(weight + value.weight()))
+    call.close(Ok(weight.wrapping_add(value.weight())))
 }
 
 pub async fn in_join(left: bool, number: u64) -> Outcome {
@@ -178,7 +178,7 @@ pub async fn outer(left: bool, number: u64) -> Outcome {
     let call = begin("outer", flag(left));
     yield_now().await;
     let value = books::attempt!(call, inner(!left, number).await);
-    call.close(Ok(value + 1))
+    call.close(Ok(value.wrapping_add(1)))
 }
 
 pub async fn inner(right: bool, number: u64) -> Outcome {
