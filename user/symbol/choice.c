@@ -231,9 +231,8 @@ static bool enter_payload(const struct type_place *place, Dwarf_Die *member, str
 
 	*out = *place;
 	attr_word(member, DW_AT_data_member_location, &off);
-	out->recipe.tail += (int32_t)off;
-	if (!dwarf_attr(member, DW_AT_type, &at) || !dwarf_formref_die(&at, &raw) ||
-	    dwarf_peel_type(&raw, &out->type) != 0)
+	if (!type_move(out, off) || !dwarf_attr(member, DW_AT_type, &at) ||
+	    !dwarf_formref_die(&at, &raw) || dwarf_peel_type(&raw, &out->type) != 0)
 		return false;
 	ok = type_follow(out, "__0", &ignored);
 	strbuf_free(&ignored);
@@ -288,7 +287,8 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 	    !dwarf_formref_die(&attr, &raw_type) || dwarf_peel_type(&raw_type, &discr_type) != 0)
 		return refuse(b, "the enum has no discriminant in memory", type);
 	attr_word(&discr, DW_AT_data_member_location, &off);
-	at.recipe.tail += (int32_t)off;
+	if (!type_move(&at, off))
+		return refuse(b, "the discriminant is nowhere near", type);
 	if (!new_test(b, &at, (unsigned)type_size(&discr_type), index))
 		return refuse(b, "too deeply nested", type);
 	if (dwarf_child(&part, &variant) != 0)

@@ -11,6 +11,35 @@
 
 enum { STATE_UNRESUMED, STATE_RETURNED, STATE_PANICKED, STATE_SUSPENDED };
 
+/* --- writes to the state ------------------------------------------------------- */
+
+/* If the store at @in covers the state byte, the part of its constant that goes there. */
+enum cover { COVER_NO, COVER_YES, COVER_PERHAPS };
+
+static enum cover covers(struct flow_value addr, unsigned size, struct flow_value state,
+			 unsigned *byte)
+{
+	*byte = 0;
+	if (state.kind == FLOW_TOP || addr.kind == FLOW_TOP ||
+	    (addr.kind != state.kind && addr.kind >= FLOW_DEF))
+		return size == 1 ? COVER_PERHAPS : COVER_NO;
+	if (addr.kind != state.kind || state.off < addr.off ||
+	    state.off >= addr.off + (int64_t)size)
+		return COVER_NO;
+	*byte = (unsigned)(state.off - addr.off);
+	return COVER_YES;
+}
+
+static bool writes_state(const struct function *fn, const struct coroutine *co, size_t i)
+{
+	const struct insn *in = &fn->code->at[i];
+	struct flow_state st;
+	unsigned byte;
+
+	return (in->op == OP_STORE || in->op == OP_STORE_CONST) && flow_at(fn->flow, i, &st) &&
+	       covers(flow_address(&st, &in->mem), in->size, co->state, &byte) == COVER_YES;
+}
+
 /* --- start ------------------------------------------------------------------- */
 
 /* Whether a register is left alone by the instructions of a trace before @until. */
@@ -35,9 +64,26 @@ static bool start_key(const struct function *fn, const struct dispatch *d,
 	       register_kept(fn, t, at, load->mem.base) && function_operand(load, key);
 }
 
-/* Whether a completion can be reached without passing a dispatch or @start. */
-static bool bypassed(const struct function *fn, const struct dispatch *d, size_t n_dispatches,
-		     size_t start, const struct coroutine *co)
+/* What of the instance writes to the state byte: completions, and suspensions,
+ * which a call that was not seen to start reaches first. */
+static bool goes_on(const struct function *fn, const struct ranges *own, const struct coroutine *co,
+		    size_t i)
+{
+	const struct insn *in = &fn->code->at[i];
+
+	if (in->op == OP_STORE_CONST && in->size == 1 && !(in->imm & 0xff))
+		return false; /* a future is made, not polled */
+	if (ranges_have(own, in->addr) && writes_state(fn, co, i))
+		return true;
+	for (size_t d = 0; d < co->drafts.n; d++)
+		if (co->drafts.at[d].kind == ABI_SITE_RETURN && co->drafts.at[d].insn == i)
+			return true;
+	return false;
+}
+
+/* Whether a call can go on without passing a dispatch or @start. */
+static bool bypassed(const struct function *fn, const struct ranges *own, const struct dispatch *d,
+		     size_t n_dispatches, size_t start, const struct coroutine *co)
 {
 	_free_ uint8_t *barrier = mem_array(fn->code->n, 1);
 	_free_ uint8_t *reached = mem_array(fn->code->n, 1);
@@ -46,12 +92,9 @@ static bool bypassed(const struct function *fn, const struct dispatch *d, size_t
 		barrier[d[i].load] = 1;
 	barrier[start] = 1;
 	flow_reach(fn->flow, 0, barrier, reached);
-	for (size_t i = 0; i < co->drafts.n; i++) {
-		size_t end = co->drafts.at[i].insn;
-
-		if (co->drafts.at[i].kind == ABI_SITE_RETURN && reached[end] && end != start)
+	for (size_t i = 0; i < fn->code->n; i++)
+		if (reached[i] && i != start && goes_on(fn, own, co, i))
 			return true;
-	}
 	return false;
 }
 
@@ -61,8 +104,9 @@ static bool bypassed(const struct function *fn, const struct dispatch *d, size_t
  * code (jump threading), so the start is moved on along the path until nothing
  * gets to a completion without it.
  */
-static void find_start(const struct function *fn, const struct dispatch *all, size_t n,
-		       const struct dispatch *d, unsigned states, struct coroutine *co)
+static void find_start(const struct function *fn, const struct ranges *own,
+		       const struct dispatch *all, size_t n, const struct dispatch *d,
+		       unsigned states, struct coroutine *co)
 {
 	_free_ struct dispatch_trace *others = mem_array(STATES_MAX, sizeof(*others));
 	struct dispatch_trace first;
@@ -74,7 +118,7 @@ static void find_start(const struct function *fn, const struct dispatch *all, si
 		dispatch_trace(fn, d->load, s, &others[n_others++]);
 	for (k = dispatch_own(&first, 0, others, n_others); k != CODE_NONE;
 	     k = dispatch_own(&first, k + 1, others, n_others)) {
-		if (bypassed(fn, all, n, first.at[k], co))
+		if (bypassed(fn, own, all, n, first.at[k], co))
 			continue;
 		if (!start_key(fn, d, &first, first.at[k], &key))
 			continue;
@@ -88,23 +132,6 @@ static void find_start(const struct function *fn, const struct dispatch *all, si
 }
 
 /* --- ends --------------------------------------------------------------------- */
-
-/* If the store at @in covers the state byte, the part of its constant that goes there. */
-enum cover { COVER_NO, COVER_YES, COVER_PERHAPS };
-
-static enum cover covers(struct flow_value addr, unsigned size, struct flow_value state,
-			 unsigned *byte)
-{
-	*byte = 0;
-	if (state.kind == FLOW_TOP || addr.kind == FLOW_TOP ||
-	    (addr.kind != state.kind && addr.kind >= FLOW_DEF))
-		return size == 1 ? COVER_PERHAPS : COVER_NO;
-	if (addr.kind != state.kind || state.off < addr.off ||
-	    state.off >= addr.off + (int64_t)size)
-		return COVER_NO;
-	*byte = (unsigned)(state.off - addr.off);
-	return COVER_YES;
-}
 
 static void add_end(const struct function *fn, struct coroutine *co, size_t i, unsigned state,
 		    const struct abi_recipe *operand, struct flow_value addr)
@@ -261,7 +288,8 @@ static void look_at_store(const struct function *fn, struct coroutine *co, size_
 		return;
 	if (!function_operand(in, &operand))
 		return;
-	operand.tail += (int32_t)byte;
+	if (__builtin_add_overflow(operand.tail, (int32_t)byte, &operand.tail))
+		return;
 	add_end(fn, co, i, state, &operand, addr);
 	co->drafts.at[co->drafts.n - 1].unsure = cover == COVER_PERHAPS;
 }
@@ -278,16 +306,6 @@ static void find_ends(const struct function *fn, const struct ranges *own, struc
 }
 
 /* --- ends through pointers that could not be followed ------------------------------ */
-
-static bool writes_state(const struct function *fn, const struct coroutine *co, size_t i)
-{
-	const struct insn *in = &fn->code->at[i];
-	struct flow_state st;
-	unsigned byte;
-
-	return (in->op == OP_STORE || in->op == OP_STORE_CONST) && flow_at(fn->flow, i, &st) &&
-	       covers(flow_address(&st, &in->mem), in->size, co->state, &byte) == COVER_YES;
-}
 
 /* Whether a call can get from its start to a return without a write to its state
  * that is known as one. Then an end may hide behind a pointer not followed. */
@@ -349,7 +367,7 @@ bool coroutine_find(const struct function *fn, const struct ranges *own, unsigne
 	if (!co->n_return)
 		strbuf_puts(&co->trouble, "no write of the returned state was found; ");
 	for (size_t i = 0; i < n; i++)
-		find_start(fn, d, n, &d[i], states, co);
+		find_start(fn, own, d, n, &d[i], states, co);
 	if (co->n_start && !end_may_hide(fn, co))
 		drop_unsure(co);
 	return co->n_start && co->n_return;

@@ -39,9 +39,11 @@ static bool compose(const struct abi_recipe *first, const struct abi_recipe *the
 		return false;
 	r.width = then->width;
 	if (!then->n_steps) {
-		r.tail += then->tail;
+		if (__builtin_add_overflow(r.tail, then->tail, &r.tail))
+			return false;
 	} else {
-		r.add[r.n_steps++] = r.tail + then->add[0];
+		if (__builtin_add_overflow(r.tail, then->add[0], &r.add[r.n_steps++]))
+			return false;
 		for (unsigned i = 1; i < then->n_steps; i++)
 			r.add[r.n_steps++] = then->add[i];
 		r.tail = then->tail;

@@ -135,7 +135,7 @@ bool type_future_of(Dwarf_Die *subprogram, struct type_future *out)
 
 	if (!child(subprogram, DW_TAG_formal_parameter, NULL, &param) || !type_of(&param, &type) ||
 	    !find_state_machine(&type, &fut.type) || !discriminant(&fut.type, &part, &discr) ||
-	    !word(&discr, DW_AT_data_member_location, &value))
+	    !word(&discr, DW_AT_data_member_location, &value) || value > INT32_MAX)
 		return false;
 	fut.state = (int64_t)value;
 	fut.size = type_size(&fut.type);
@@ -188,6 +188,12 @@ static bool deref(struct type_place *place)
 	return true;
 }
 
+bool type_move(struct type_place *place, uint64_t offset)
+{
+	return offset <= INT32_MAX &&
+	       !__builtin_add_overflow(place->recipe.tail, (int32_t)offset, &place->recipe.tail);
+}
+
 static bool enter_member(struct type_place *place, Dwarf_Die *member)
 {
 	uint64_t off = 0;
@@ -195,8 +201,7 @@ static bool enter_member(struct type_place *place, Dwarf_Die *member)
 	word(member, DW_AT_data_member_location, &off);
 	if (!type_of(member, &place->type))
 		return false;
-	place->recipe.tail += (int32_t)off;
-	return true;
+	return type_move(place, off);
 }
 
 /* Looks for a field here or behind pointers and wrappers (Box, Arc, Pin, newtypes). */

@@ -43,6 +43,9 @@ char *type_name(Dwarf_Die *type);
 bool type_argument(const struct type_future *future, const char *path, struct type_place *out,
 		   struct strbuf *why);
 
+/* Moves a place on by an offset of the debug information; false when that is absurd. */
+bool type_move(struct type_place *place, uint64_t offset);
+
 /* Follows fields from a place. */
 bool type_follow(struct type_place *place, const char *path, struct strbuf *why);
 
