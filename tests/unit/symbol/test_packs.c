@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbol/packs.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "symbol/pack.h"
+#include "symbol/tiny_elf.h"
+#include "symbol/tiny_plan.h"
+
+static char folder[] = "/tmp/test_packs.XXXXXX";
+static char *one, *two, *other;
+
+static void put(const char *path, const char *build_id)
+{
+	const char *rest = strstr(TINY_PACK, "\nfunc");
+	_free_ char *text =
+		mem_printf("mpc-bpf-agent pack 1\nbinary \"x\"\nbuild-id %s%s", build_id, rest);
+	_close_ int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+static int make(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	one = mem_printf("%s/one.pack", folder);
+	two = mem_printf("%s/two.pack", folder);
+	other = mem_printf("%s/other.txt", folder);
+	return 0;
+}
+
+static int drop(void **state)
+{
+	(void)state;
+	unlink(one);
+	unlink(two);
+	unlink(other);
+	free(one);
+	free(two);
+	free(other);
+	return rmdir(folder);
+}
+
+static void finds_by_build_id(void **state)
+{
+	_cleanup_(packs_free) struct packs packs = {};
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	const struct pack_file *file;
+
+	(void)state;
+	put(one, "01020304");
+	put(two, "0102030405");
+	put(other, "no pack at all");
+	assert_int_equal(packs_add(&packs, folder, NULL), 0);
+	assert_int_equal(packs.n, 2);
+	file = packs_find(&packs, (const uint8_t *)"\x01\x02\x03\x04\x05", 5);
+	assert_string_equal(file->path, two);
+	assert_non_null(packs_find(&packs, (const uint8_t *)"\x01\x02\x03\x04", 4));
+	assert_null(packs_find(&packs, (const uint8_t *)"\x01\x02\x03", 3));
+	assert_null(packs_find(&packs, (const uint8_t *)"", 0));
+	assert_int_equal(packs_load(file, &plan, NULL), 0);
+	assert_int_equal(plan->n_sites, 4);
+}
+
+static void refuses(void **state)
+{
+	_cleanup_(packs_free) struct packs packs = {};
+	struct err err = {};
+
+	(void)state;
+	put(one, "01020304");
+	put(two, "01020304");
+	assert_int_equal(packs_add(&packs, one, &err), 0);
+	assert_int_equal(packs_add(&packs, two, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "are packs of the same build; keep one"));
+	put(two, "none");
+	assert_int_equal(packs_add(&packs, two, &err), -EINVAL);
+	put(two, "broken");
+	assert_int_equal(packs_add(&packs, two, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "two.pack:3: "));
+	assert_int_equal(packs_add(&packs, "/nonexistent/p", &err), -ENOENT);
+	assert_int_equal(packs.n, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_by_build_id),
+		cmocka_unit_test(refuses),
+	};
+
+	return cmocka_run_group_tests(tests, make, drop);
+}
