@@ -43,12 +43,26 @@ static void clears_a_value(void **state)
 	plan_value_clear(value);
 }
 
+static void adds_rows(void **state)
+{
+	_cleanup_(plan_freep) struct plan *plan = mem_alloc(sizeof(*plan));
+
+	(void)state;
+	assert_int_equal(plan_add_row(plan, 3, PLAN_ABSENT, mem_strdup("a"), NULL, mem_strdup("b")),
+			 0);
+	assert_int_equal(plan_add_row(plan, 4, PLAN_READY, mem_strdup("c"), NULL, NULL), 1);
+	assert_int_equal(plan->n_rows, 2);
+	assert_int_equal(plan->rows[0].func, 3);
+	assert_string_equal(plan->rows[1].where, "c");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_states),
 		cmocka_unit_test(frees_everything),
 		cmocka_unit_test(clears_a_value),
+		cmocka_unit_test(adds_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
