@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 
-#define DISPATCHES_MAX 8
 #define STATES_MAX 255
 
 enum { STATE_UNRESUMED, STATE_RETURNED, STATE_PANICKED, STATE_SUSPENDED };
@@ -16,12 +15,12 @@ enum { STATE_UNRESUMED, STATE_RETURNED, STATE_PANICKED, STATE_SUSPENDED };
 /* If the store at @in covers the state byte, the part of its constant that goes there. */
 enum cover { COVER_NO, COVER_YES, COVER_PERHAPS };
 
-static enum cover covers(struct flow_value addr, unsigned size, struct flow_value state,
-			 unsigned *byte)
+static enum cover covers_one(struct flow_value addr, unsigned size, struct flow_value state,
+			     unsigned *byte)
 {
 	*byte = 0;
 	if (state.kind == FLOW_TOP || addr.kind == FLOW_TOP ||
-	    (addr.kind != state.kind && addr.kind >= FLOW_DEF))
+	    (addr.kind != state.kind && (addr.kind >= FLOW_DEF || state.kind >= FLOW_DEF)))
 		return size == 1 ? COVER_PERHAPS : COVER_NO;
 	if (addr.kind != state.kind || state.off < addr.off ||
 	    state.off >= addr.off + (int64_t)size)
@@ -30,14 +29,32 @@ static enum cover covers(struct flow_value addr, unsigned size, struct flow_valu
 	return COVER_YES;
 }
 
+/* The same for all that the state's address is known by. A pointer that is known to
+ * lead elsewhere in the same thing is no perhaps. @which is what was covered. */
+static enum cover covers(const struct coroutine *co, struct flow_value addr, unsigned size,
+			 unsigned *byte, struct flow_value *which)
+{
+	bool elsewhere = false;
+
+	for (size_t i = 0; i < co->n_states; i++) {
+		*which = co->states[i];
+		if (covers_one(addr, size, co->states[i], byte) == COVER_YES)
+			return COVER_YES;
+		elsewhere |= addr.kind == co->states[i].kind && addr.kind != FLOW_TOP;
+	}
+	*byte = 0;
+	return elsewhere || size != 1 ? COVER_NO : COVER_PERHAPS;
+}
+
 static bool writes_state(const struct function *fn, const struct coroutine *co, size_t i)
 {
 	const struct insn *in = &fn->code->at[i];
+	struct flow_value which;
 	struct flow_state st;
 	unsigned byte;
 
 	return (in->op == OP_STORE || in->op == OP_STORE_CONST) && flow_at(fn->flow, i, &st) &&
-	       covers(flow_address(&st, &in->mem), in->size, co->state, &byte) == COVER_YES;
+	       covers(co, flow_address(&st, &in->mem), in->size, &byte, &which) == COVER_YES;
 }
 
 /* --- start ------------------------------------------------------------------- */
@@ -52,16 +69,52 @@ static bool register_kept(const struct function *fn, const struct dispatch_trace
 	return true;
 }
 
+static void add_name(struct coroutine *co, struct flow_value name)
+{
+	for (size_t i = 0; i < co->n_states; i++)
+		if (flow_same(co->states[i], name))
+			return;
+	if (co->n_states < COROUTINE_STATES_MAX && flow_is_pointer(name))
+		co->states[co->n_states++] = name;
+}
+
+/*
+ * The register through which a dispatch reads the state still leads to the future
+ * behind the branch. Where several ways come together there, dataflow knows it by
+ * another name: learn those names, so that writes behind them are recognised.
+ */
+static void learn_names(const struct function *fn, const struct dispatch *d, unsigned states,
+			struct coroutine *co)
+{
+	const struct insn *load = &fn->code->at[d->load];
+	struct dispatch_trace t;
+	struct flow_state st;
+
+	add_name(co, d->state);
+	if (co->n_operands < COROUTINE_DISPATCHES_MAX)
+		co->operands[co->n_operands++] = load->mem;
+	if (load->mem.base == REG_NONE || load->mem.index != REG_NONE)
+		return;
+	for (unsigned s = STATE_UNRESUMED; s < states && s < STATES_MAX; s++) {
+		dispatch_trace(fn, d->load, s, &t);
+		for (size_t k = 0; k < t.n && register_kept(fn, &t, t.at[k], load->mem.base); k++)
+			if (flow_at(fn->flow, t.at[k], &st))
+				add_name(co, flow_address(&st, &load->mem));
+	}
+}
+
 /* The key at a start: by dataflow, else by the dispatch's own operand. */
-static bool start_key(const struct function *fn, const struct dispatch *d,
-		      const struct dispatch_trace *t, size_t at, struct abi_recipe *key)
+static bool start_key(const struct function *fn, const struct coroutine *co,
+		      const struct dispatch *d, const struct dispatch_trace *t, size_t at,
+		      struct abi_recipe *key)
 {
 	const struct insn *load = &fn->code->at[d->load];
 
-	if (function_locate(fn, at, d->state, key))
-		return true;
-	return d->state.kind == FLOW_TOP && load->mem.base != REG_NONE &&
-	       register_kept(fn, t, at, load->mem.base) && function_operand(load, key);
+	for (size_t i = 0; i < co->n_states; i++)
+		if (function_locate(fn, at, co->states[i], key))
+			return true;
+	return load->mem.base != REG_NONE && register_kept(fn, t, at, load->mem.base) &&
+	       function_operand(load, key);
 }
 
 /* What of the instance writes to the state byte: completions, and suspensions,
@@ -120,7 +173,7 @@ static void find_start(const struct function *fn, const struct ranges *own,
 	     k = dispatch_own(&first, k + 1, others, n_others)) {
 		if (bypassed(fn, own, all, n, first.at[k], co))
 			continue;
-		if (!start_key(fn, d, &first, first.at[k], &key))
+		if (!start_key(fn, co, d, &first, first.at[k], &key))
 			continue;
 		drafts_add(&co->drafts, ABI_SITE_START, first.at[k], key);
 		co->n_start++;
@@ -133,20 +186,11 @@ static void find_start(const struct function *fn, const struct ranges *own,
 
 /* --- ends --------------------------------------------------------------------- */
 
-static void add_end(const struct function *fn, struct coroutine *co, size_t i, unsigned state,
-		    const struct abi_recipe *operand, struct flow_value addr)
+static void add_end(struct coroutine *co, size_t i, unsigned state, const struct abi_recipe *key)
 {
 	enum abi_site_kind kind = state == STATE_RETURNED ? ABI_SITE_RETURN : ABI_SITE_PANIC;
-	struct abi_recipe key;
 
-	if (operand) {
-		key = *operand;
-	} else if (!function_locate(fn, i, addr, &key)) {
-		strbuf_printf(&co->trouble, "no register leads to the future at 0x%llx; ",
-			      (unsigned long long)fn->code->at[i].addr);
-		return;
-	}
-	drafts_add(&co->drafts, kind, i, key);
+	drafts_add(&co->drafts, kind, i, *key);
 	if (kind == ABI_SITE_RETURN)
 		co->n_return++;
 	else
@@ -203,8 +247,8 @@ static void find_choices(const struct function *fn, size_t store, unsigned reg, 
 	}
 }
 
-/* Whether the store follows @choice on every way on, with the register untouched. */
-static bool only_leads_to(const struct function *fn, size_t choice, size_t store, unsigned reg)
+/* Whether the store follows @choice on every way on, with the registers in @kept untouched. */
+static bool only_leads_to(const struct function *fn, size_t choice, size_t store, unsigned kept)
 {
 	size_t n = fn->code->n, next[64], depth = 0;
 	_free_ size_t *stack = mem_array(n + 1, sizeof(*stack));
@@ -217,7 +261,7 @@ static bool only_leads_to(const struct function *fn, size_t choice, size_t store
 
 		if (i == store)
 			continue;
-		if (i != choice && (in->writes & (1u << reg)))
+		if (i != choice && (in->writes & kept))
 			return false;
 		m = flow_next(fn->flow, i, next, ARRAY_SIZE(next));
 		if (!m || in->op == OP_RET)
@@ -232,10 +276,26 @@ static bool only_leads_to(const struct function *fn, size_t choice, size_t store
 	return true;
 }
 
-static void shared_store(const struct function *fn, struct coroutine *co, size_t store)
+/* The key at a choice: by dataflow, else through the store's own operand, whose
+ * register must then be left alone on the way. */
+static bool choice_key(const struct function *fn, size_t choice, size_t store,
+		       struct flow_value state_addr, struct abi_recipe *key)
+{
+	const struct insn *in = &fn->code->at[store];
+
+	if (function_locate(fn, choice, state_addr, key))
+		return true;
+	return in->mem.base != REG_NONE &&
+	       only_leads_to(fn, choice, store, 1u << in->src | 1u << in->mem.base) &&
+	       function_operand(in, key);
+}
+
+static void shared_store(const struct function *fn, struct coroutine *co, size_t store,
+			 struct flow_value state_addr)
 {
 	const struct insn *in = &fn->code->at[store];
 	struct choices found = {};
+	struct abi_recipe key;
 
 	find_choices(fn, store, in->src, &found);
 	for (size_t k = 0; k < found.n; k++) {
@@ -243,24 +303,37 @@ static void shared_store(const struct function *fn, struct coroutine *co, size_t
 
 		if (state != STATE_RETURNED && state != STATE_PANICKED)
 			continue;
-		if (!only_leads_to(fn, found.at[k], store, in->src)) {
+		if (!only_leads_to(fn, found.at[k], store, 1u << in->src))
 			strbuf_printf(&co->trouble,
 				      "the state chosen at 0x%llx may not be stored; ",
 				      (unsigned long long)fn->code->at[found.at[k]].addr);
-			continue;
-		}
-		add_end(fn, co, found.at[k], state, NULL, co->state);
+		else if (!choice_key(fn, found.at[k], store, state_addr, &key))
+			strbuf_printf(&co->trouble, "no register leads to the future at 0x%llx; ",
+				      (unsigned long long)fn->code->at[found.at[k]].addr);
+		else
+			add_end(co, found.at[k], state, &key);
 	}
 	if (found.other)
 		strbuf_printf(&co->trouble, "the state stored at 0x%llx is computed; ",
 			      (unsigned long long)in->addr);
 }
 
+/* A write through the same register and offset by which a dispatch reads: the
+ * compiler keeps the future's pointer there, also where dataflow lost it. */
+static bool like_dispatch(const struct coroutine *co, const struct insn *in)
+{
+	for (size_t i = 0; i < co->n_operands; i++)
+		if (in->mem.base != REG_NONE && in->mem.base == co->operands[i].base &&
+		    in->mem.index == REG_NONE && in->mem.disp == co->operands[i].disp)
+			return true;
+	return false;
+}
+
 static void look_at_store(const struct function *fn, struct coroutine *co, size_t i)
 {
 	const struct insn *in = &fn->code->at[i];
 	struct abi_recipe operand;
-	struct flow_value addr, v;
+	struct flow_value addr, which, v;
 	struct flow_state st;
 	unsigned byte, state;
 	enum cover cover;
@@ -268,16 +341,21 @@ static void look_at_store(const struct function *fn, struct coroutine *co, size_
 	if (!flow_at(fn->flow, i, &st))
 		return;
 	addr = flow_address(&st, &in->mem);
-	cover = covers(addr, in->size, co->state, &byte);
+	cover = covers(co, addr, in->size, &byte, &which);
 	if (cover == COVER_NO || byte > 7)
 		return;
+	if (cover == COVER_PERHAPS && like_dispatch(co, in)) {
+		cover = COVER_YES;
+		which = addr;
+		add_name(co, addr);
+	}
 	if (in->op == OP_STORE_CONST) {
 		state = (unsigned)((uint64_t)in->imm >> (byte * 8)) & 0xff;
 	} else {
 		v = st.reg[in->src];
 		if (v.kind != FLOW_CONST && v.kind != FLOW_BYTE) {
 			if (cover == COVER_YES && in->size == 1 && !in->high)
-				shared_store(fn, co, i);
+				shared_store(fn, co, i, which);
 			return;
 		}
 		if (v.kind == FLOW_BYTE && byte)
@@ -290,7 +368,7 @@ static void look_at_store(const struct function *fn, struct coroutine *co, size_
 		return;
 	if (__builtin_add_overflow(operand.tail, (int32_t)byte, &operand.tail))
 		return;
-	add_end(fn, co, i, state, &operand, addr);
+	add_end(co, i, state, &operand);
 	co->drafts.at[co->drafts.n - 1].unsure = cover == COVER_PERHAPS;
 }
 
@@ -349,7 +427,7 @@ static void drop_unsure(struct coroutine *co)
 bool coroutine_find(const struct function *fn, const struct ranges *own, unsigned states,
 		    struct coroutine *co)
 {
-	struct dispatch d[DISPATCHES_MAX];
+	struct dispatch d[COROUTINE_DISPATCHES_MAX];
 	size_t n = dispatch_find_poll(fn, own, d, ARRAY_SIZE(d));
 
 	*co = (struct coroutine){};
@@ -358,9 +436,8 @@ bool coroutine_find(const struct function *fn, const struct ranges *own, unsigne
 		return false;
 	}
 	co->state = d[0].state;
-	for (size_t i = 1; i < n; i++)
-		if (!flow_same(d[i].state, co->state))
-			co->state.kind = FLOW_TOP;
+	for (size_t i = 0; i < n; i++)
+		learn_names(fn, &d[i], states, co);
 	co->sret = co->state.kind == FLOW_ARG + 1;
 	co->entry_dispatch = co->state.kind == FLOW_ARG || co->sret;
 	find_ends(fn, own, co);
@@ -376,14 +453,17 @@ bool coroutine_find(const struct function *fn, const struct ranges *own, unsigne
 size_t coroutine_find_drop(const struct function *fn, const struct ranges *own, unsigned states,
 			   int64_t offset, struct drafts *out)
 {
-	struct dispatch d[DISPATCHES_MAX];
+	struct dispatch d[COROUTINE_DISPATCHES_MAX];
 	size_t n = dispatch_find_drop(fn, own, states, d, ARRAY_SIZE(d)), found = 0;
 	struct dispatch_trace quiet[3], trace;
 
 	for (size_t i = 0; i < n; i++) {
+		struct coroutine glue = {};
+
 		if (offset != COROUTINE_ANYWHERE &&
 		    !flow_same(d[i].state, (struct flow_value){ FLOW_ARG, offset }))
 			continue;
+		learn_names(fn, &d[i], states, &glue);
 		for (unsigned s = 0; s < 3; s++)
 			dispatch_trace(fn, d[i].load, s, &quiet[s]);
 		for (unsigned s = STATE_SUSPENDED; s < states; s++) {
@@ -392,7 +472,8 @@ size_t coroutine_find_drop(const struct function *fn, const struct ranges *own, 
 
 			dispatch_trace(fn, d[i].load, s, &trace);
 			k = dispatch_own(&trace, 0, quiet, 3);
-			if (k == CODE_NONE || !start_key(fn, &d[i], &trace, trace.at[k], &key))
+			if (k == CODE_NONE ||
+			    !start_key(fn, &glue, &d[i], &trace, trace.at[k], &key))
 				continue;
 			drafts_add(out, ABI_SITE_CANCEL, trace.at[k], key);
 			found++;

@@ -18,9 +18,17 @@
 #include "symbol/dispatch.h"
 #include "symbol/function.h"
 
+#define COROUTINE_DISPATCHES_MAX 8
+#define COROUTINE_STATES_MAX 32
+
 struct coroutine {
 	struct drafts drafts;
-	struct flow_value state; /* abstract address of the state byte, or FLOW_TOP */
+	struct flow_value state; /* abstract address of the state byte at the first dispatch */
+	struct flow_value
+		states[COROUTINE_STATES_MAX]; /* all that it is known by, see learn_names() */
+	size_t n_states;
+	struct code_mem operands[COROUTINE_DISPATCHES_MAX]; /* by which the dispatches read it */
+	size_t n_operands;
 	unsigned n_start, n_return, n_panic;
 	bool entry_dispatch;   /* the state pointer came in a register at the function's entry */
 	bool sret;             /* … behind a result pointer in the first register */

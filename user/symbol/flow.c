@@ -362,8 +362,12 @@ static void transfer(const struct flow *fl, struct flow_state *st, size_t i)
 
 /* --- fixpoint ---------------------------------------------------------------- */
 
-static bool join(struct flow_state *into, const struct flow_state *from)
+/* Where the sides of block @b differ in a register, it holds a value of its own from
+ * there on. A value of an earlier pass through the block is not that of this one, but
+ * for the register itself when it was left alone. */
+static bool join(struct flow_state *into, const struct flow_state *from, size_t b)
 {
+	uint32_t merge = FLOW_MERGE + (uint32_t)b * CODE_REGS;
 	bool changed = false;
 
 	if (!into->seen) {
@@ -371,11 +375,12 @@ static bool join(struct flow_state *into, const struct flow_state *from)
 		into->seen = true;
 		return true;
 	}
-	for (size_t r = 0; r < CODE_REGS; r++) {
-		if (into->reg[r].kind != FLOW_TOP && !flow_same(into->reg[r], from->reg[r])) {
-			into->reg[r] = top;
-			changed = true;
-		}
+	for (uint32_t r = 0; r < CODE_REGS; r++) {
+		if (into->reg[r].kind == FLOW_TOP || into->reg[r].kind == merge + r ||
+		    flow_same(into->reg[r], from->reg[r]))
+			continue;
+		into->reg[r] = value(merge + r, 0);
+		changed = true;
 	}
 	for (size_t s = 0; s < into->n_slots;) {
 		if (flow_same(load(from, into->slots[s].place), into->slots[s].value)) {
@@ -390,7 +395,7 @@ static bool join(struct flow_state *into, const struct flow_state *from)
 
 static void queue_state(struct flow *fl, size_t to, const struct flow_state *st)
 {
-	if (join(&fl->in[to], st) && !fl->blocks[to].queued) {
+	if (join(&fl->in[to], st, to) && !fl->blocks[to].queued) {
 		fl->blocks[to].queued = true;
 		fl->queue[fl->n_queue++] = to;
 	}

@@ -29,6 +29,9 @@ enum flow_kind {
 	FLOW_TARGETS, /* a target of the jump table at `off` */
 	FLOW_ARG,     /* FLOW_ARG + i: argument register i at entry (rdi rsi rdx rcx r8 r9) + off */
 	FLOW_DEF = FLOW_ARG + 6, /* FLOW_DEF + i: what instruction i last produced + off */
+	/* FLOW_MERGE + 16 * b + r: what register r held when block b was last entered, from
+	 * several sides with several values, + off */
+	FLOW_MERGE = 0x80000000u,
 };
 
 struct flow_value {
