@@ -338,3 +338,45 @@ class Shapes(Process):
         if status:
             raise RuntimeError(f"mpc-shapes ended with {status}: {self.said()[-300:]}")
         return json.loads(self.truth_file.read_text())
+
+
+# ---- traces of an agent ----------------------------------------------------------
+
+def changed_code(pid, program):
+    """Places where a process's code is not what its file says: probes that stayed, in words."""
+    changed, whole = [], Path(program).read_bytes()
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            words = line.split()
+            if len(words) < 6 or "x" not in words[1] or words[5] != str(Path(program).resolve()):
+                continue
+            begin, end = (int(word, 16) for word in words[0].split("-"))
+            offset = int(words[2], 16)
+            memory.seek(begin)
+            code = memory.read(end - begin)
+            file = whole[offset:offset + len(code)]
+            changed += [f"pid {pid}: offset {offset + at:#x} is {code[at]:#04x}, not {file[at]:#04x}"
+                        for at in range(len(file)) if code[at] != file[at]] if code[:len(file)] != file else []
+    return changed
+
+
+def kernel_objects(pid):
+    """{("prog" | "map" | "link", id)} that a process holds, as its open files say."""
+    held = set()
+    for info in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):
+            held |= {(kind, int(number))
+                     for kind, number in re.findall(r"(?m)^(prog|map|link)_id:\s*(\d+)", info.read_text())}
+    return held
+
+
+def remaining(held):
+    """Those of the objects that the kernel still has."""
+    bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
+    left = set()
+    for kind in ("prog", "map", "link"):
+        done = run(bpftool, "-j", kind, "show")
+        if done.returncode:
+            raise RuntimeError(f"bpftool {kind} show: {done.stderr.strip()}")
+        left |= {(kind, item["id"]) for item in json.loads(done.stdout or "[]")}
+    return held & left
