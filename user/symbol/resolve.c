@@ -120,6 +120,37 @@ static char *absent_reason(const struct resolver *rs, unsigned func)
 	return strbuf_take(&text);
 }
 
+static bool has_cancel_sites(const struct plan *plan, unsigned func)
+{
+	for (size_t i = 0; i < plan->n_sites; i++)
+		if (plan->sites[i].func == func && plan->sites[i].kind == ABI_SITE_CANCEL)
+			return true;
+	return false;
+}
+
+/* A future that can be suspended can be dropped while it is. Where the compiler left
+ * no glue to be found, that is not seen when it happens: say so on its rows. */
+static void note_unseen_cancels(struct resolver *rs, const struct resolver_future *future)
+{
+	static const char text[] = "its drop glue was not found: a cancelled call stays in flight "
+				   "until its memory is used again";
+
+	if (future->states <= 3 || has_cancel_sites(rs->plan, future->func))
+		return;
+	for (size_t i = 0; i < rs->plan->n_rows; i++) {
+		struct plan_row *row = &rs->plan->rows[i];
+		char *reason;
+
+		if (row->func != future->func || row->state > PLAN_PARTIAL ||
+		    (row->reason && strstr(row->reason, text)))
+			continue;
+		reason = row->reason ? mem_printf("%s; %s", row->reason, text) : mem_strdup(text);
+		free(row->reason);
+		row->reason = reason;
+		row->state = PLAN_PARTIAL;
+	}
+}
+
 static void finish(struct resolver *rs)
 {
 	struct plan *plan = rs->plan;
@@ -128,6 +159,8 @@ static void finish(struct resolver *rs)
 		if (!has_rows(plan, f))
 			plan_add_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
 				     absent_reason(rs, f));
+	for (size_t i = 0; i < rs->futures.n; i++)
+		note_unseen_cancels(rs, &rs->futures.at[i]);
 	sort_sites(plan);
 	function_free(rs->open);
 	for (size_t i = 0; i < rs->futures.n; i++)
