@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
  * What the cost of bpf/call.bpf.c is measured against: a program that does
- * nothing (the price of the measurement and of being called), and the pair that
- * everybody writes first, a hash of start times and a power-of-two histogram.
+ * nothing (the price of the measurement and of being called), one that only reads
+ * the clock (nobody measures a time for less), and the pair that everybody writes
+ * first, a hash of start times and a power-of-two histogram.
  */
 #include "vmlinux.h"
 
@@ -27,6 +28,28 @@ struct {
 SEC("uprobe.multi")
 int empty(void *ctx __attribute__((unused)))
 {
+	return 0;
+}
+
+SEC("uprobe.multi")
+int empty_end(void *ctx __attribute__((unused)))
+{
+	return 0;
+}
+
+__u64 last_read;
+
+SEC("uprobe.multi")
+int clock_start(void *ctx __attribute__((unused)))
+{
+	last_read = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("uprobe.multi")
+int clock_end(void *ctx __attribute__((unused)))
+{
+	last_read = bpf_ktime_get_ns();
 	return 0;
 }
 

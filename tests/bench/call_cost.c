@@ -5,11 +5,19 @@
  * A child calls a small function whose first and last instruction are probed;
  * each round attaches another pair of programs. All rounds run in one process
  * and take turns, so that ratios hold on a machine that is busy with more.
- * Prints one JSON object: nanoseconds and the multiple of an empty program.
+ * Somebody else's pair of programs can take part: they are attached to a twin of
+ * that function (probed_twin, probed_twin_end) and are named by their ids.
+ *
+ *   call_cost CALLS ROUNDS [NAME START_ID END_ID]...
+ *
+ * Prints one JSON object: nanoseconds of the best round by start and end, and of
+ * the best, the middle and the worst round together. Each pair is measured twice:
+ * call after call (warm), and with the processor's caches filled with something
+ * else between two calls (cold), which is nearer to calls that are rare.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,19 +34,35 @@
 #include "bpf/call.skel.h"
 
 /* 310 ns instead of 910 ns on a real machine: both sites are emulated. */
-extern void probed(void);
-extern const char probed_end[];
-__asm__(".text\n.globl probed\nprobed: push %rbp\nmov %rsp,%rbp\npop %rbp\n"
-	".globl probed_end\nprobed_end: ret\n");
+#define FUNCTION(name)                                                               \
+	extern void name(void);                                                      \
+	extern const char name##_end[];                                              \
+	__asm__(".text\n.balign 64\n.globl " #name ", " #name "_end\n"               \
+		".type " #name ", @function\n.type " #name "_end, @function\n" #name \
+		": push %rbp\nmov %rsp,%rbp\npop %rbp\n" #name "_end: ret\n"         \
+		".size " #name ", . - " #name "\n.size " #name "_end, 1\n")
+
+FUNCTION(probed);
+FUNCTION(probed_twin);
 
 #define MAX_CELLS 256
-#define ROUNDS_MAX 9
+#define ROUNDS_MAX 31
+#define PAIRS_MAX 16
+#define COLD_BYTES (8 << 20) /* more than a second-level cache */
+#define COLD_SHARE 40        /* there are so many fewer calls, as each takes longer */
+
+enum { WARM, COLD };
+
+struct cost {
+	double start, end;
+};
 
 struct pair {
 	const char *name;
-	const struct bpf_program *start, *end;
-	int what; /* index of the function in the tables, or -1 */
-	double start_ns[ROUNDS_MAX], end_ns[ROUNDS_MAX];
+	const struct bpf_program *start, *end; /* NULL: attached by somebody else */
+	int what;                              /* index of the function in the tables, or -1 */
+	int start_fd, end_fd;
+	struct cost cost[2][ROUNDS_MAX];
 };
 
 static void fail(const char *what)
@@ -116,130 +140,175 @@ static struct bpf_link *attach(const struct bpf_program *prog, const void *code,
 	return link;
 }
 
-static struct bpf_prog_info info_of(const struct bpf_program *prog)
+static struct bpf_prog_info info_of(int fd)
 {
 	struct bpf_prog_info info = {};
 	uint32_t size = sizeof(info);
 
-	if (bpf_prog_get_info_by_fd(bpf_program__fd(prog), &info, &size))
+	if (bpf_prog_get_info_by_fd(fd, &info, &size))
 		fail("bpf_prog_info");
 	return info;
 }
 
-static double per_run(struct bpf_prog_info a, struct bpf_prog_info b)
+/* Nanoseconds of one run. Runs that are missing would make the mean one of
+ * something else: whoever attached the program is told. */
+static double per_run(const struct pair *pair, struct bpf_prog_info a, struct bpf_prog_info b,
+		      long calls)
 {
-	return b.run_cnt == a.run_cnt ?
-		       0 :
-		       (double)(b.run_time_ns - a.run_time_ns) / (double)(b.run_cnt - a.run_cnt);
+	uint64_t runs = b.run_cnt - a.run_cnt;
+
+	if (runs < (uint64_t)calls) {
+		fprintf(stderr, "call_cost: %s: %" PRIu64 " runs for %ld calls\n", pair->name, runs,
+			calls);
+		exit(1);
+	}
+	return (double)(b.run_time_ns - a.run_time_ns) / (double)runs;
 }
 
-static void measure(struct pair *pair, int go, int done, int round)
+/* What the child is asked to do: call one of the two functions so many times. */
+struct order {
+	long calls;
+	bool twin, cold;
+};
+
+static void measure(struct pair *pair, int go, int done, int round, struct order order)
 {
 	__u64 cookie = pair->what < 0 ? 0 : 2 * (__u64)pair->what;
-	struct bpf_link *start = attach(pair->start, (const void *)probed, cookie);
-	struct bpf_link *end = attach(pair->end, probed_end, cookie + 1);
-	struct bpf_prog_info s = info_of(pair->start), e = info_of(pair->end);
-	char c = 0;
+	struct bpf_link *start = NULL, *end = NULL;
+	struct bpf_prog_info s, e;
+	struct cost *cost = &pair->cost[order.cold ? COLD : WARM][round];
+	char c;
 
-	if (write(go, &c, 1) != 1 || read(done, &c, 1) != 1)
+	if (pair->start) {
+		start = attach(pair->start, (const void *)probed, cookie);
+		end = attach(pair->end, probed_end, cookie + 1);
+	}
+	order.twin = !pair->start;
+	s = info_of(pair->start_fd);
+	e = info_of(pair->end_fd);
+	if (write(go, &order, sizeof(order)) != sizeof(order) || read(done, &c, 1) != 1)
 		fail("child");
-	pair->start_ns[round] = per_run(s, info_of(pair->start));
-	pair->end_ns[round] = per_run(e, info_of(pair->end));
+	cost->start = per_run(pair, s, info_of(pair->start_fd), order.calls);
+	cost->end = per_run(pair, e, info_of(pair->end_fd), order.calls);
 	bpf_link__destroy(end);
 	bpf_link__destroy(start);
 }
 
-static int by_value(const void *a, const void *b)
+static void child(int go, int done)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	static volatile char other[COLD_BYTES];
+	struct order order;
 
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, int n)
-{
-	qsort(v, (size_t)n, sizeof(*v), by_value);
-	return v[n / 2];
-}
-
-static void child(int go, int done, long calls)
-{
-	char c;
-
-	while (read(go, &c, 1) == 1) {
-		for (long i = 0; i < calls; i++)
-			probed();
-		if (write(done, &c, 1) != 1)
+	while (read(go, &order, sizeof(order)) == sizeof(order)) {
+		for (long i = 0; i < order.calls; i++) {
+			for (size_t at = 0; order.cold && at < sizeof(other); at += 64)
+				other[at]++;
+			if (order.twin)
+				probed_twin();
+			else
+				probed();
+		}
+		if (write(done, "", 1) != 1)
 			break;
 	}
 	_exit(0);
 }
 
-static void report(struct pair *pairs, size_t n, int rounds, long calls)
+static int by_sum(const void *a, const void *b)
 {
-	double empty = 0;
+	const struct cost *x = a, *y = b;
+	double d = x->start + x->end - y->start - y->end;
 
-	printf("{\"calls\": %ld, \"rounds\": %d, \"pairs\": [", calls, rounds);
-	for (size_t i = 0; i < n; i++) {
-		double s = median(pairs[i].start_ns, rounds), e = median(pairs[i].end_ns, rounds);
+	return (d > 0) - (d < 0);
+}
 
-		if (i == 0)
-			empty = s;
-		printf("%s\n {\"name\": \"%s\", \"start_ns\": %.1f, \"end_ns\": %.1f, "
-		       "\"both_ns\": %.1f, \"empties\": %.2f}",
-		       i ? "," : "", pairs[i].name, s, e, s + e, (s + e) / empty);
+static double sum(struct cost cost)
+{
+	return cost.start + cost.end;
+}
+
+static void report(struct pair *pairs, int n, int rounds, long calls)
+{
+	static const char *const heat[] = { "warm", "cold" };
+
+	printf("{\"calls\": %ld, \"cold_calls\": %ld, \"rounds\": %d, \"pairs\": [", calls,
+	       calls / COLD_SHARE, rounds);
+	for (int i = 0; i < n; i++) {
+		printf("%s\n {\"name\": \"%s\"", i ? "," : "", pairs[i].name);
+		for (int h = WARM; h <= COLD; h++) {
+			struct cost *cost = pairs[i].cost[h];
+
+			qsort(cost, (size_t)rounds, sizeof(*cost), by_sum);
+			printf(",\n  \"%s\": {\"start_ns\": %.1f, \"end_ns\": %.1f, \"best_ns\": %.1f, "
+			       "\"middle_ns\": %.1f, \"worst_ns\": %.1f}",
+			       heat[h], cost->start, cost->end, sum(*cost), sum(cost[rounds / 2]),
+			       sum(cost[rounds - 1]));
+		}
+		printf("}");
 	}
 	printf("]}\n");
+}
+
+/* The pairs of others that the command line names. */
+static int add_others(struct pair *pairs, int n, char **argv)
+{
+	for (; argv[0] && argv[1] && argv[2] && n < PAIRS_MAX; argv += 3, n++) {
+		pairs[n] = (struct pair){ .name = argv[0],
+					  .start_fd = bpf_prog_get_fd_by_id((__u32)atol(argv[1])),
+					  .end_fd = bpf_prog_get_fd_by_id((__u32)atol(argv[2])) };
+		if (pairs[n].start_fd < 0 || pairs[n].end_fd < 0)
+			fail(argv[0]);
+	}
+	return n;
 }
 
 int main(int argc, char **argv)
 {
 	long calls = argc > 1 ? atol(argv[1]) : 20000;
-	int rounds = argc > 2 ? atoi(argv[2]) : 5, go[2], done[2];
+	int rounds = argc > 2 ? atoi(argv[2]) : 5, go[2], done[2], n = 0;
 	struct call_bpf *call = call_bpf__open();
 	struct call_cost_bpf *cost = call_cost_bpf__open_and_load();
 	pid_t pid;
 
-	if (rounds < 1 || rounds > ROUNDS_MAX || !call || !cost || pipe(go) || pipe(done))
+	if (rounds < 1 || rounds > ROUNDS_MAX || calls < COLD_SHARE || !call || !cost || pipe(go) ||
+	    pipe(done))
 		fail("setup");
 	bpf_map__set_max_entries(call->maps.cells, ABI_SHARDS_MAX * MAX_CELLS);
 	bpf_program__set_autoload(call->progs.start_perf, false);
 	bpf_program__set_autoload(call->progs.end_perf, false);
 	if (call_bpf__load(call) || bpf_enable_stats(BPF_STATS_RUN_TIME) < 0)
 		fail("load");
-	struct pair pairs[] = {
-		{ .name = "empty",
-		  .start = cost->progs.empty,
-		  .end = cost->progs.empty,
+	struct pair pairs[PAIRS_MAX] = {
+		{ "empty", cost->progs.empty, cost->progs.empty_end, .what = -1 },
+		{ "clock", cost->progs.clock_start, cost->progs.clock_end, .what = -1 },
+		{ "hash and log2 histogram", cost->progs.plain_start, cost->progs.plain_end,
 		  .what = -1 },
-		{ .name = "hash and log2 histogram",
-		  .start = cost->progs.plain_start,
-		  .end = cost->progs.plain_end,
-		  .what = -1 },
-		{ .name = "book only",
-		  .start = call->progs.start_multi,
-		  .end = call->progs.end_multi },
-		{ .name = "exact histogram",
-		  .start = call->progs.start_multi,
-		  .end = call->progs.end_multi,
-		  .what = 1 },
-		{ .name = "labelled histogram and counter",
-		  .start = call->progs.start_multi,
-		  .end = call->progs.end_multi,
+		{ "book only", call->progs.start_multi, call->progs.end_multi, .what = 0 },
+		{ "exact histogram", call->progs.start_multi, call->progs.end_multi, .what = 1 },
+		{ "labelled histogram and counter", call->progs.start_multi, call->progs.end_multi,
 		  .what = 2 },
 	};
 
+	for (; pairs[n].name; n++) {
+		pairs[n].start_fd = bpf_program__fd(pairs[n].start);
+		pairs[n].end_fd = bpf_program__fd(pairs[n].end);
+	}
+	n = add_others(pairs, n, argc > 3 ? argv + 3 : argv + argc);
 	fill(call);
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		child(go[0], done[1], calls);
+		child(go[0], done[1]);
 	}
 	set_node(call, pid);
-	for (int round = 0; round < rounds; round++)
-		for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
-			measure(&pairs[i], go[1], done[0], round);
-	report(pairs, sizeof(pairs) / sizeof(*pairs), rounds, calls);
+	for (int round = 0; round < rounds; round++) {
+		for (int i = 0; i < n; i++) {
+			measure(&pairs[i], go[1], done[0], round, (struct order){ .calls = calls });
+			measure(&pairs[i], go[1], done[0], round,
+				(struct order){ .calls = calls / COLD_SHARE, .cold = true });
+		}
+	}
+	report(pairs, n, rounds, calls);
 	close(go[1]);
 	waitpid(pid, NULL, 0);
 	return 0;

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # What our programs cost for one call, next to an empty program and to the plain
-# pair of hash and histogram, in one run: tests/bench/call_cost.sh [CALLS [ROUNDS]]
+# pair of hash and histogram, in one run:
+#
+#   tests/bench/call_cost.sh [CALLS [ROUNDS [NAME START_ID END_ID]...]]
+#   tests/bench/call_cost.sh --build    only builds it, and says where it is
+#
 # Needs root. Prints JSON. `book only` to `labelled` are bpf/call.bpf.c.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -25,4 +29,5 @@ skeleton call bpf/call.bpf.c "$out/inc/bpf"
 skeleton call_cost tests/bench/call_cost.bpf.c "$out/inc/bench"
 "${CC:-gcc}" -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -iquote . -iquote "$out/inc" \
 	-o "$out/call_cost" tests/bench/call_cost.c -lbpf
+[ "${1:-}" != --build ] || { realpath "$out/call_cost"; exit; }
 exec "$out/call_cost" "$@"
