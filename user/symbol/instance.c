@@ -306,13 +306,26 @@ bool instance_poll(struct resolver *rs, const struct debug_hit *hit)
 
 /* --- drop glue --------------------------------------------------------------------- */
 
+/* Drop glue is small; a call out of it to something larger is not to glue. */
+#define GLUE_SIZE_MAX 65536
+
+/* How glue relates to a future: it drops just that, or something that has it inside,
+ * as a task has the future that it runs. The glue of the inside may have no entry of
+ * its own in the debug information. */
+enum glue { GLUE_NONE, GLUE_OF_FUTURE, GLUE_AROUND };
+
 /* drop_in_place<NAME> or drop_glue<NAME> */
-static bool drops(const char *glue, const char *future)
+static enum glue glue_of(const char *glue, const char *future)
 {
-	const char *open = strchr(glue, '<');
+	const char *open = strchr(glue, '<'), *inside;
 	size_t len = strlen(future);
 
-	return open && strncmp(open + 1, future, len) == 0 && strcmp(open + 1 + len, ">") == 0;
+	if (!open)
+		return GLUE_NONE;
+	if (strncmp(open + 1, future, len) == 0 && strcmp(open + 1 + len, ">") == 0)
+		return GLUE_OF_FUTURE;
+	inside = strstr(open, future);
+	return inside && (inside[len] == '>' || inside[len] == ',') ? GLUE_AROUND : GLUE_NONE;
 }
 
 /* All drop glue of a function is one row: its copies are many and tell nothing apart. */
@@ -335,41 +348,129 @@ static void count_drop_sites(struct plan *plan, unsigned row)
 	plan->rows[row].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
 }
 
-bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
+/* Where the state byte of @future can be, seen from the glue's argument. */
+static size_t state_offsets(const struct debug_hit *hit, Dwarf_Die *origin,
+			    const struct resolver_future *future, enum glue glue,
+			    int64_t offsets[TYPE_INSIDE_MAX])
+{
+	size_t n = 1;
+
+	if (hit->inlined) {
+		offsets[0] = COROUTINE_ANYWHERE;
+		return 1;
+	}
+	offsets[0] = 0;
+	if (glue == GLUE_AROUND)
+		n = type_inside(origin, future->name, offsets);
+	for (size_t i = 0; i < n; i++)
+		offsets[i] += future->state;
+	return n;
+}
+
+static bool drop_one(struct resolver *rs, const struct debug_hit *hit, Dwarf_Die *die,
+		     Dwarf_Die *origin, const struct resolver_future *future, enum glue glue)
 {
 	_cleanup_(ranges_free) struct ranges own = {}, nested = {};
-	_strbuf_ struct strbuf why = {};
-	const struct resolver_future *future = NULL;
-	Dwarf_Die die, origin, around;
+	int64_t offsets[TYPE_INSIDE_MAX];
 	struct drafts drafts = {};
-	struct function *fn;
-	Dwarf_Addr low;
+	size_t n = state_offsets(hit, origin, future, glue, offsets);
 	unsigned row;
+
+	add_ranges(die, &own);
+	if (glue == GLUE_OF_FUTURE) {
+		add_nested(die, is_drop_glue_name, &nested);
+		ranges_subtract(&own, &nested);
+	}
+	for (size_t i = 0; i < n; i++)
+		coroutine_find_drop(rs->open, &own, future->states, offsets[i], &drafts);
+	if (drafts.n) {
+		row = drop_row(rs, hit->func);
+		for (size_t i = 0; i < drafts.n; i++)
+			add_site(rs, rs->open, &drafts.at[i], hit->func, row);
+		count_drop_sites(rs->plan, row);
+	}
+	free(drafts.at);
+	return drafts.n > 0;
+}
+
+/*
+ * Futures of the same layout share one drop glue when the compiler merges equal
+ * functions, and then the debug information knows it by one of them only. What glue
+ * around our future calls, and what looks at a state where ours is, is such a one.
+ */
+static bool drop_merged(struct resolver *rs, const struct debug_hit *hit, uint64_t target,
+			const struct resolver_future *future)
+{
+	struct unwind_function bounds = {};
+	struct ranges whole = {};
+	struct drafts drafts = {};
+	struct function *fn = NULL;
+	unsigned row;
+	bool found;
+
+	if (unwind_find(rs->image, target, &bounds) < 0)
+		return false;
+	if (bounds.low == target && bounds.high - bounds.low < GLUE_SIZE_MAX &&
+	    function_open(rs->image, bounds.low, bounds.high, &fn, NULL) == 0) {
+		*VEC_ADD(&whole) = (struct range){ bounds.low, bounds.high };
+		coroutine_find_drop(fn, &whole, future->states, future->state, &drafts);
+	}
+	found = drafts.n > 0;
+	if (found) {
+		row = drop_row(rs, hit->func);
+		for (size_t i = 0; i < drafts.n; i++)
+			add_site(rs, fn, &drafts.at[i], hit->func, row);
+		count_drop_sites(rs->plan, row);
+	}
+	free(drafts.at);
+	ranges_free(&whole);
+	function_free(fn);
+	unwind_function_free(&bounds);
+	return found;
+}
+
+static bool drop_called(struct resolver *rs, const struct debug_hit *hit, Dwarf_Die *die,
+			const struct resolver_future *future)
+{
+	_cleanup_(ranges_free) struct ranges own = {};
+	const struct code *code = rs->open->code;
+	bool found = false;
+
+	add_ranges(die, &own);
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *in = &code->at[i];
+		bool out =
+			in->op == OP_CALL ||
+			(in->op == OP_JMP && (in->target < code->low || in->target >= code->high));
+
+		if (out && in->target && ranges_have(&own, in->addr))
+			found |= drop_merged(rs, hit, in->target, future);
+	}
+	return found;
+}
+
+bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
+{
+	_strbuf_ struct strbuf why = {};
+	Dwarf_Die die, origin, around;
+	bool found = false;
+	Dwarf_Addr low;
 
 	if (!open_dies(hit, &die, &origin, &around) || !has_code(rs, &die, &low))
 		return false;
-	for (size_t i = 0; i < rs->futures.n && !future; i++)
-		if (rs->futures.at[i].func == hit->func &&
-		    drops(name_of(&origin), rs->futures.at[i].name))
-			future = &rs->futures.at[i];
-	if (!future)
-		return false;
-	add_ranges(&die, &own);
-	add_nested(&die, is_drop_glue_name, &nested);
-	ranges_subtract(&own, &nested);
-	fn = open_around(rs, &around, &why);
-	if (!fn ||
-	    !coroutine_find_drop(fn, &own, future->states,
-				 hit->inlined ? COROUTINE_ANYWHERE : future->state, &drafts)) {
-		free(drafts.at);
-		return false;
+	for (size_t i = 0; i < rs->futures.n; i++) {
+		const struct resolver_future *future = &rs->futures.at[i];
+		enum glue glue = future->func == hit->func ?
+					 glue_of(name_of(&origin), future->name) :
+					 GLUE_NONE;
+
+		if (glue == GLUE_NONE || !open_around(rs, &around, &why))
+			continue;
+		found |= drop_one(rs, hit, &die, &origin, future, glue);
+		if (glue == GLUE_AROUND)
+			found |= drop_called(rs, hit, &die, future);
 	}
-	row = drop_row(rs, hit->func);
-	for (size_t i = 0; i < drafts.n; i++)
-		add_site(rs, fn, &drafts.at[i], hit->func, row);
-	count_drop_sites(rs->plan, row);
-	free(drafts.at);
-	return true;
+	return found;
 }
 
 /* --- plain functions ---------------------------------------------------------------- */

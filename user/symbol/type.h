@@ -59,4 +59,10 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 /* Byte size of a type, 0 when unknown. */
 uint64_t type_size(Dwarf_Die *type);
 
+#define TYPE_INSIDE_MAX 16
+
+/* Offsets at which a value of the type named @name lies inside what the first
+ * parameter of @subprogram points to, by value and in any variant. How many. */
+size_t type_inside(Dwarf_Die *subprogram, const char *name, int64_t offsets[TYPE_INSIDE_MAX]);
+
 #endif

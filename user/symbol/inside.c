@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Looks for a type inside another. */
+#include <dwarf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "symbol/type.h"
+
+#define INSIDE_DEPTH_MAX 12
+
+struct search {
+	const char *name;       /* qualified */
+	const char *short_name; /* its last part, compared first: a qualified name is dear */
+	int64_t *offsets;
+	size_t n;
+};
+
+/* The part of a qualified name behind the last "::" that is not within <>. */
+static const char *last_part(const char *name)
+{
+	const char *last = name;
+	size_t depth = 0;
+
+	for (const char *p = name; *p; p++) {
+		if (*p == '<')
+			depth++;
+		else if (*p == '>' && depth)
+			depth--;
+		else if (!depth && strncmp(p, "::", 2) == 0)
+			last = p + 2;
+	}
+	return last;
+}
+
+static bool is_wanted(const struct search *s, Dwarf_Die *type)
+{
+	const char *name = dwarf_diename(type);
+	_free_ char *full = NULL;
+
+	if (!name || strcmp(name, s->short_name) != 0)
+		return false;
+	full = type_name(type);
+	return strcmp(full, s->name) == 0;
+}
+
+static void look_inside(struct search *s, Dwarf_Die *type, int64_t at, unsigned depth);
+
+static void look_at_member(struct search *s, Dwarf_Die *member, int64_t at, unsigned depth)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die raw, type;
+	Dwarf_Word off = 0;
+
+	if (dwarf_attr(member, DW_AT_data_member_location, &attr))
+		dwarf_formudata(&attr, &off);
+	if (!dwarf_attr(member, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &raw) ||
+	    dwarf_peel_type(&raw, &type) != 0)
+		return;
+	if (dwarf_tag(&type) == DW_TAG_structure_type || dwarf_tag(&type) == DW_TAG_union_type)
+		look_inside(s, &type, at + (int64_t)off, depth + 1);
+}
+
+static void add_offset(struct search *s, int64_t at)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->offsets[i] == at)
+			return;
+	if (s->n < TYPE_INSIDE_MAX)
+		s->offsets[s->n++] = at;
+}
+
+/* Members, and those of every variant: what is not there now may be later. */
+static void look_inside(struct search *s, Dwarf_Die *type, int64_t at, unsigned depth)
+{
+	Dwarf_Die child;
+
+	if (depth > INSIDE_DEPTH_MAX)
+		return;
+	if (is_wanted(s, type)) {
+		add_offset(s, at);
+		return;
+	}
+	if (dwarf_child(type, &child) != 0)
+		return;
+	do {
+		if (dwarf_tag(&child) == DW_TAG_member)
+			look_at_member(s, &child, at, depth);
+		else if (dwarf_tag(&child) == DW_TAG_variant_part ||
+			 dwarf_tag(&child) == DW_TAG_variant)
+			look_inside(s, &child, at, depth + 1);
+	} while (dwarf_siblingof(&child, &child) == 0);
+}
+
+size_t type_inside(Dwarf_Die *subprogram, const char *name, int64_t offsets[TYPE_INSIDE_MAX])
+{
+	struct search s = { name, last_part(name), offsets, 0 };
+	Dwarf_Attribute attr;
+	Dwarf_Die child, raw, pointer, type;
+
+	if (dwarf_child(subprogram, &child) != 0)
+		return 0;
+	while (dwarf_tag(&child) != DW_TAG_formal_parameter)
+		if (dwarf_siblingof(&child, &child) != 0)
+			return 0;
+	if (!dwarf_attr(&child, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &raw) ||
+	    dwarf_peel_type(&raw, &pointer) != 0 || !dwarf_attr(&pointer, DW_AT_type, &attr) ||
+	    !dwarf_formref_die(&attr, &raw) || dwarf_peel_type(&raw, &type) != 0)
+		return 0;
+	look_inside(&s, &type, 0, 0);
+	return s.n;
+}
