@@ -30,7 +30,7 @@ TIMES = 300
 def probes(program):
     """Of each function: the states of its instances, and what is unknown of its calls."""
     done = live.run(live.AGENT, "probes", "--exe", program, "--profile", PROFILE, "--json")
-    if done.returncode:
+    if done.returncode not in (0, 2):  # 2: not all functions can be probed, as the rows say
         raise RuntimeError(f"probes: {done.stderr.strip() or done.stdout[-500:]}")
     functions = {}
     for row in json.loads(done.stdout):
