@@ -46,15 +46,21 @@ static enum cover covers(const struct coroutine *co, struct flow_value addr, uns
 	return elsewhere || size != 1 ? COVER_NO : COVER_PERHAPS;
 }
 
-static bool writes_state(const struct function *fn, const struct coroutine *co, size_t i)
+/* Whether the instruction surely writes the state, and what if that is a constant. */
+static bool writes_state(const struct function *fn, const struct coroutine *co, size_t i,
+			 unsigned *state)
 {
 	const struct insn *in = &fn->code->at[i];
 	struct flow_value which;
 	struct flow_state st;
 	unsigned byte;
 
-	return (in->op == OP_STORE || in->op == OP_STORE_CONST) && flow_at(fn->flow, i, &st) &&
-	       covers(co, flow_address(&st, &in->mem), in->size, &byte, &which) == COVER_YES;
+	if ((in->op != OP_STORE && in->op != OP_STORE_CONST) || !flow_at(fn->flow, i, &st) ||
+	    covers(co, flow_address(&st, &in->mem), in->size, &byte, &which) != COVER_YES)
+		return false;
+	if (in->op == OP_STORE_CONST && byte < 8)
+		*state = (unsigned)((uint64_t)in->imm >> (byte * 8)) & 0xff;
+	return true;
 }
 
 /* --- start ------------------------------------------------------------------- */
@@ -123,15 +129,15 @@ static bool goes_on(const struct function *fn, const struct ranges *own, const s
 		    size_t i)
 {
 	const struct insn *in = &fn->code->at[i];
+	unsigned state = STATES_MAX;
 
-	if (in->op == OP_STORE_CONST && in->size == 1 && !(in->imm & 0xff))
-		return false; /* a future is made, not polled */
-	if (ranges_have(own, in->addr) && writes_state(fn, co, i))
-		return true;
 	for (size_t d = 0; d < co->drafts.n; d++)
 		if (co->drafts.at[d].kind == ABI_SITE_RETURN && co->drafts.at[d].insn == i)
 			return true;
-	return false;
+	if (!ranges_have(own, in->addr) || !writes_state(fn, co, i, &state))
+		return false;
+	/* a future that is made, and one that unwinding ends, were not polled here */
+	return state != STATE_UNRESUMED && state != STATE_PANICKED;
 }
 
 /* Whether a call can go on without passing a dispatch or @start. */
@@ -391,9 +397,10 @@ static bool end_may_hide(const struct function *fn, const struct coroutine *co)
 {
 	_free_ uint8_t *barrier = mem_array(fn->code->n, 1);
 	_free_ uint8_t *reached = mem_array(fn->code->n, 1);
+	unsigned ignored;
 
 	for (size_t i = 0; i < fn->code->n; i++)
-		barrier[i] = writes_state(fn, co, i);
+		barrier[i] = writes_state(fn, co, i, &ignored);
 	for (size_t d = 0; d < co->drafts.n; d++) {
 		if (co->drafts.at[d].kind != ABI_SITE_START)
 			continue;
