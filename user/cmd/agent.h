@@ -53,6 +53,13 @@ struct node {
 	uint64_t lost[ABI_FUNCS_MAX]; /* calls in flight when a process of this node ended */
 };
 
+/* Calls per second of a function, over the seconds before it was last asked for. */
+struct rate {
+	double at; /* Unix time of the count, 0: none yet */
+	uint64_t started;
+	double value;
+};
+
 struct agent {
 	const struct options *options;
 	const struct log *log;
@@ -67,7 +74,8 @@ struct agent {
 	struct exe only; /* --exe: its identity */
 	double started;
 	int stats_fd;
-	double scrape_seconds; /* how long the last scrape took to put together */
+	struct rate rates[PROFILE_FUNCS_MAX]; /* for the page */
+	double scrape_seconds;                /* how long the last scrape took to put together */
 };
 
 /* Reads the profile, checks the kernel, loads the programs. */

@@ -192,7 +192,9 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 	}
 	if (r < 0) {
 		b->trouble = mem_strdup(err.text);
-		log_warn(agent->log, "%s", err.text);
+		if (!agent->options->exe &&
+		    !agent->options->pid) /* else it is the error of the end */
+			log_warn(agent->log, "%s", err.text);
 		return;
 	}
 	attach_sites(b->attachment, &sites);

@@ -108,6 +108,28 @@ static void print_json(const struct plan *plan)
 	json_object_put(list);
 }
 
+/* Exit status 2, and in one sentence what of the required is not there, and why. */
+static int tell_incomplete(const struct profile *profile, const struct plan *plan)
+{
+	const char *reason = "";
+	size_t missing = 0, required = 0;
+
+	for (unsigned f = 0; f < plan->n_funcs; f++) {
+		required += profile->funcs[f].required;
+		if (!profile->funcs[f].required || func_found(plan, f))
+			continue;
+		for (size_t i = 0; i < plan->n_rows && !missing; i++)
+			if (plan->rows[i].func == f && plan->rows[i].reason)
+				reason = plan->rows[i].reason;
+		missing++;
+	}
+	fprintf(stderr,
+		"mpc-bpf-agent: %s: %zu of %zu functions that the profile requires cannot be "
+		"probed: %s\n",
+		plan->binary, missing, required, reason);
+	return 2;
+}
+
 static int finish(int r, const struct err *err, struct profile *profile, struct plan *plan)
 {
 	int status = r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -115,7 +137,7 @@ static int finish(int r, const struct err *err, struct profile *profile, struct 
 	if (r < 0)
 		fprintf(stderr, "mpc-bpf-agent: %s\n", err->text);
 	else if (!complete(profile, plan))
-		status = 2;
+		status = tell_incomplete(profile, plan);
 	plan_free(plan);
 	profile_free(profile);
 	return status;

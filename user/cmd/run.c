@@ -202,6 +202,12 @@ int cmd_run(const struct options *options)
 			log_info(&options->log, "serving http://%s%s, %zu nodes",
 				 serve_address(loop.serve, i), options->telemetry_path,
 				 loop.agent.nodes.n);
+		if (!loop.agent.nodes.n)
+			log_info(
+				&options->log,
+				"no running executable is known to have the functions of the profile "
+				"%s; a stripped one needs its pack, see --pack",
+				loop.agent.profile->name);
 		if (!options->check)
 			r = loop_run(&loop, &err);
 	}

@@ -49,6 +49,8 @@ static void show_instances(const struct agent *agent, const char *function,
 /* --- quantiles: from the histogram of the profile that this function feeds -------------- */
 
 struct merged {
+	const struct profile_metric *metric;
+	const struct profile_source *source;
 	uint64_t buckets[PROFILE_BOUNDS_MAX + 1];
 	uint64_t count;
 };
@@ -57,12 +59,16 @@ static void merge_series(const struct layout_series *series, void *arg)
 {
 	struct merged *m = arg;
 
+	/* of a metric that several functions feed, only what this one feeds */
+	for (size_t l = 0; l < m->metric->n_labels; l++)
+		if (m->source->labels[l].constant && series->label[l] != m->source->labels[l].index)
+			return;
 	for (size_t i = 0; i < ARRAY_SIZE(m->buckets); i++)
 		m->buckets[i] += series->buckets[i];
 	m->count += series->count;
 }
 
-/* As Prometheus' histogram_quantile: linear within the bucket. */
+/* The bucket's upper bound: within the bucket a histogram knows nothing. */
 static double quantile(const struct merged *m, const struct profile_metric *metric, double q)
 {
 	double rank = q * (double)m->count, below = 0;
@@ -70,22 +76,19 @@ static double quantile(const struct merged *m, const struct profile_metric *metr
 	if (!m->count)
 		return NAN;
 	for (size_t i = 0; i < metric->n_bounds; i++) {
-		double lower = i ? metric->bounds[i - 1] : 0;
-		double n = (double)m->buckets[i];
-
-		if (below + n >= rank && n > 0)
-			return lower + (metric->bounds[i] - lower) * (rank - below) / n;
-		below += n;
+		below += (double)m->buckets[i];
+		if (below >= rank)
+			return metric->bounds[i];
 	}
 	return INFINITY;
 }
 
-static bool feeds(const struct profile_metric *metric, size_t func)
+static const struct profile_source *source_of(const struct profile_metric *metric, size_t func)
 {
 	for (size_t s = 0; s < metric->n_sources; s++)
 		if (metric->sources[s].func == func)
-			return true;
-	return false;
+			return &metric->sources[s];
+	return NULL;
 }
 
 static void show_quantiles(const struct agent *agent, uint64_t *const *cells, size_t func,
@@ -93,9 +96,9 @@ static void show_quantiles(const struct agent *agent, uint64_t *const *cells, si
 {
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
 		const struct profile_metric *metric = &agent->profile->metrics[m];
-		struct merged merged = {};
+		struct merged merged = { metric, source_of(metric, func), {}, 0 };
 
-		if (metric->type != PROFILE_HISTOGRAM || !feeds(metric, func))
+		if (metric->type != PROFILE_HISTOGRAM || !merged.source)
 			continue;
 		for (size_t i = 0; i < agent->nodes.n; i++)
 			layout_series(agent->layout, cells[i], m, merge_series, &merged);
@@ -105,11 +108,26 @@ static void show_quantiles(const struct agent *agent, uint64_t *const *cells, si
 	}
 }
 
-static void show_function(const struct agent *agent, uint64_t *const *cells,
+/* Counts of less than a second ago say little: keep the last rate until there are newer. */
+static double rate_of(struct rate *rate, double now, uint64_t started)
+{
+	double seconds = now - rate->at;
+
+	if (rate->at > 0 && seconds >= 1)
+		rate->value = (double)(started - rate->started) / seconds;
+	if (rate->at > 0 && seconds < 1)
+		return rate->value;
+	if (rate->at == 0)
+		rate->value = NAN;
+	rate->at = now;
+	rate->started = started;
+	return rate->value;
+}
+
+static void show_function(struct agent *agent, uint64_t *const *cells,
 			  const struct maps_flights *flights, size_t f, struct page *page)
 {
 	struct page_function *fn = VEC_ADD(&page->functions);
-	double seconds = 0;
 
 	fn->name = agent->profile->funcs[f].name;
 	fn->required = agent->profile->funcs[f].required;
@@ -124,11 +142,8 @@ static void show_function(const struct agent *agent, uint64_t *const *cells,
 		fn->cancelled += self[ABI_SELF_CANCELLED];
 		fn->in_flight += flights->of[n->slot][f].count;
 		fn->lost += self[ABI_SELF_LOST_FULL] + n->lost[f];
-		if (page->now - n->since > seconds)
-			seconds = page->now - n->since;
 	}
-	if (seconds > 1)
-		fn->rate = (double)fn->started / seconds;
+	fn->rate = rate_of(&agent->rates[f], page->now, fn->started);
 	show_quantiles(agent, cells, f, fn);
 	show_instances(agent, fn->name, fn);
 }

@@ -107,7 +107,8 @@ void page_concerns(const struct page *page, struct page_concerns *out)
 			mem_strdup(page->why && *page->why ? page->why : "not healthy"));
 	if (!page->nodes.n)
 		concern(out, true, "No node",
-			mem_strdup("no process that the profile describes is running"));
+			mem_strdup("no running executable is known to have the functions of the "
+				   "profile; a stripped one needs its pack, see --pack"));
 	for (size_t i = 0; i < page->nodes.n; i++)
 		if (page->nodes.at[i].note)
 			concern(out, true, page->nodes.at[i].id,

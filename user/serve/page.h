@@ -40,8 +40,10 @@ struct page_function {
 	const char *name;
 	bool required;
 	uint64_t started, returned, panicked, cancelled, in_flight, lost;
-	double rate;     /* calls per second lately, NAN when unknown */
-	double p50, p99; /* seconds, NAN when unknown, INFINITY above the last bound */
+	double rate; /* calls per second lately, NAN when unknown */
+	/* upper bound of the bucket that the quantile is in, in seconds; NAN when unknown,
+	 * INFINITY above the last bound */
+	double p50, p99;
 	VEC(struct page_instance) instances;
 };
 

@@ -269,8 +269,8 @@ static void function(struct strbuf *out, const struct page_function *fn, size_t 
 
 static void functions(struct strbuf *out, const struct page *page)
 {
-	static const char *const columns[] = { "function", "state",     "rate",    "p50",
-					       "p99",      "in flight", "started", "returned",
+	static const char *const columns[] = { "function", "state",     "rate",    "p50 ≤",
+					       "p99 ≤",    "in flight", "started", "returned",
 					       "panicked", "cancelled", "lost" };
 
 	begin_table(out, "Functions", page->functions.n, columns, ARRAY_SIZE(columns), 2);

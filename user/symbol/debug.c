@@ -30,6 +30,7 @@ struct scan {
 	const struct profile *profile;
 	char *needles[PROFILE_FUNCS_MAX];      /* "12process_vote" */
 	char *drop_needles[PROFILE_FUNCS_MAX]; /* "::process_vote::{async_" */
+	uint64_t strings_end;                  /* of .debug_str */
 	VEC(struct wanted) wanted;             /* ascending by str */
 	VEC(struct origin) origins;            /* ascending by off */
 	struct debug_hits *hits;
@@ -74,9 +75,12 @@ static void scan_strings(struct scan *sc)
 	const char *text;
 	size_t len;
 
-	for (uint64_t off = 0; (text = dwarf_getstring(sc->dbg, off, &len)); off += len + 1)
+	sc->strings_end = 0;
+	while ((text = dwarf_getstring(sc->dbg, sc->strings_end, &len))) {
 		if (len > 3)
-			look_at_string(sc, off, text);
+			look_at_string(sc, sc->strings_end, text);
+		sc->strings_end += len + 1;
+	}
 }
 
 static const struct wanted *wanted_at(const struct scan *sc, uint64_t str)
@@ -222,14 +226,32 @@ static int origin_order(const void *a, const void *b)
 	return x->off < y->off ? -1 : x->off > y->off;
 }
 
+/* Of one unit, which tells: do names lie within the strings? Stops with 1. */
+static int check_names(struct scan *sc, struct unit *unit, struct err *err)
+{
+	struct unit_die die;
+
+	while (unit_next(unit, &die))
+		if (die.linkage_name != UNIT_NO_STRING && die.linkage_name >= sc->strings_end)
+			return err_set(
+				err, -EBADMSG,
+				"damaged debug information: a name at .debug_str+0x%llx, which ends "
+				"at 0x%llx",
+				(unsigned long long)die.linkage_name,
+				(unsigned long long)sc->strings_end);
+	return 1;
+}
+
 static int scan_one(struct scan *sc, struct err *err)
 {
 	int r;
 
 	sc->wanted.n = sc->origins.n = 0;
 	scan_strings(sc);
-	if (!sc->wanted.n)
-		return 0;
+	if (!sc->wanted.n) {
+		r = each_unit(sc->dbg, check_names, sc, err);
+		return r < 0 ? r : 0;
+	}
 	qsort(sc->wanted.at, sc->wanted.n, sizeof(*sc->wanted.at), wanted_order);
 	r = each_unit(sc->dbg, find_origins, sc, err);
 	if (r < 0 || !sc->origins.n)

@@ -25,7 +25,12 @@ static int check_header(const struct image *im, struct err *err)
 	if (im->size < sizeof(*eh))
 		return err_set(err, -EBADMSG, "%s is truncated: its ELF header does not fit",
 			       im->path);
-	if (im->data[EI_DATA] != ELFDATA2LSB || eh->e_machine != EM_X86_64)
+	if (im->data[EI_DATA] != ELFDATA2LSB)
+		return err_set(err, -ENOEXEC,
+			       "%s is a big-endian ELF file; only little-endian executables can be "
+			       "watched",
+			       im->path);
+	if (eh->e_machine != EM_X86_64)
 		return err_set(err, -ENOEXEC,
 			       "%s is built for another architecture (ELF machine %u); this agent "
 			       "watches x86-64 executables",
@@ -39,6 +44,13 @@ static int check_header(const struct image *im, struct err *err)
 	    (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > im->size - eh->e_phoff)
 		return err_set(err, -EBADMSG, "%s is truncated: its program headers do not fit",
 			       im->path);
+	if (eh->e_shoff > im->size ||
+	    (uint64_t)eh->e_shnum * sizeof(Elf64_Shdr) > im->size - eh->e_shoff)
+		return err_set(
+			err, -EBADMSG,
+			"%s is truncated: its section headers would be at byte %llu of %zu; copy "
+			"the file again",
+			im->path, (unsigned long long)eh->e_shoff, im->size);
 	return 0;
 }
 
