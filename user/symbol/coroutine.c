@@ -34,19 +34,20 @@ static enum cover covers_one(struct flow_value addr, unsigned size, struct flow_
 static enum cover covers(const struct coroutine *co, struct flow_value addr, unsigned size,
 			 unsigned *byte, struct flow_value *which)
 {
-	bool elsewhere = false, perhaps = !co->n_states && size == 1;
+	enum cover all = size == 1 ? COVER_PERHAPS : COVER_NO;
 
+	/* all are names of one byte: what is surely not at one of them is elsewhere */
 	for (size_t i = 0; i < co->n_states; i++) {
 		enum cover one = covers_one(addr, size, co->states[i], byte);
 
 		*which = co->states[i];
 		if (one == COVER_YES)
-			return COVER_YES;
-		perhaps |= one == COVER_PERHAPS;
-		elsewhere |= addr.kind == co->states[i].kind && addr.kind != FLOW_TOP;
+			return one;
+		if (one == COVER_NO)
+			all = one;
 	}
 	*byte = 0;
-	return elsewhere || !perhaps ? COVER_NO : COVER_PERHAPS;
+	return all;
 }
 
 /* Whether the instruction surely writes the state, and what if that is a constant. */
