@@ -112,9 +112,11 @@ static int set_probes(struct agent *agent, struct binary *b, int fd, struct err 
 	if (r < 0)
 		return r;
 	if (!b->compiled->n_sites)
-		return err_set(err, -ENOENT,
-			       "%s has no function of the profile %s that can be probed", b->path,
-			       agent->profile->name);
+		return err_set(
+			err, -ENOENT, "%s has no function of the profile %s that can be probed: %s",
+			b->path, agent->profile->name,
+			b->plan->n_rows && b->plan->rows[0].reason ? b->plan->rows[0].reason :
+								     "it has none at all");
 	r = maps_put_sites(agent->maps, b->compiled->sites, b->compiled->n_sites,
 			   b->compiled->values, b->compiled->n_values, &b->range, err);
 	if (r < 0)
