@@ -9,12 +9,13 @@
 #include "symbol/type.h"
 
 #define INSIDE_DEPTH_MAX 12
+#define INSIDE_TYPES_MAX (1u << 20) /* looked at: damaged types can contain themselves */
 
 struct search {
 	const char *name;       /* qualified */
 	const char *short_name; /* its last part, compared first: a qualified name is dear */
 	int64_t *offsets;
-	size_t n;
+	size_t n, looked;
 };
 
 /* The part of a qualified name behind the last "::" that is not within <>. */
@@ -55,8 +56,8 @@ static void look_at_member(struct search *s, Dwarf_Die *member, int64_t at, unsi
 
 	if (dwarf_attr(member, DW_AT_data_member_location, &attr))
 		dwarf_formudata(&attr, &off);
-	if (!dwarf_attr(member, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &raw) ||
-	    dwarf_peel_type(&raw, &type) != 0)
+	if (off > INT32_MAX || !dwarf_attr(member, DW_AT_type, &attr) ||
+	    !dwarf_formref_die(&attr, &raw) || dwarf_peel_type(&raw, &type) != 0)
 		return;
 	if (dwarf_tag(&type) == DW_TAG_structure_type || dwarf_tag(&type) == DW_TAG_union_type)
 		look_inside(s, &type, at + (int64_t)off, depth + 1);
@@ -76,7 +77,7 @@ static void look_inside(struct search *s, Dwarf_Die *type, int64_t at, unsigned 
 {
 	Dwarf_Die child;
 
-	if (depth > INSIDE_DEPTH_MAX)
+	if (depth > INSIDE_DEPTH_MAX || s->looked++ > INSIDE_TYPES_MAX)
 		return;
 	if (is_wanted(s, type)) {
 		add_offset(s, at);
@@ -95,7 +96,7 @@ static void look_inside(struct search *s, Dwarf_Die *type, int64_t at, unsigned 
 
 size_t type_inside(Dwarf_Die *subprogram, const char *name, int64_t offsets[TYPE_INSIDE_MAX])
 {
-	struct search s = { name, last_part(name), offsets, 0 };
+	struct search s = { name, last_part(name), offsets, 0, 0 };
 	Dwarf_Attribute attr;
 	Dwarf_Die child, raw, pointer, type;
 
