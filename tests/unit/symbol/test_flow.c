@@ -78,7 +78,7 @@ static void calls_clobber(void **state)
 	tiny_function_close(&t);
 }
 
-/* Where two ways meet, only what is the same on both is known; loops end. */
+/* Where two ways meet with different values there is a new one; loops end. */
 static void joins(void **state)
 {
 	/* 0 test esi, esi  1 je 3  2 mov rdi, rdx  3 mov rbx, rdi  4 dec ecx  5 jne 0  6 ret */
@@ -87,7 +87,8 @@ static void joins(void **state)
 	size_t next[4];
 
 	(void)state;
-	is(reg_at(&t, 3, REG_RDI), FLOW_TOP, 0);
+	assert_true(reg_at(&t, 3, REG_RDI).kind >= FLOW_MERGE);
+	assert_true(flow_same(reg_at(&t, 4, REG_RBX), reg_at(&t, 3, REG_RDI)));
 	is(reg_at(&t, 3, REG_RDX), FLOW_ARG + 2, 0);
 	is(reg_at(&t, 6, REG_RDX), FLOW_ARG + 2, 0);
 	assert_int_equal(flow_next(t.fn->flow, 1, next, 4), 2);
