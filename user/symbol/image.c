@@ -44,6 +44,14 @@ static int check_header(const struct image *im, struct err *err)
 	    (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > im->size - eh->e_phoff)
 		return err_set(err, -EBADMSG, "%s is truncated: its program headers do not fit",
 			       im->path);
+	return 0;
+}
+
+/* Looked at after the segments: what is cut off there is told in their words. */
+static int check_sections(const struct image *im, struct err *err)
+{
+	const Elf64_Ehdr *eh = (const void *)im->data;
+
 	if (eh->e_shoff > im->size ||
 	    (uint64_t)eh->e_shnum * sizeof(Elf64_Shdr) > im->size - eh->e_shoff)
 		return err_set(
@@ -161,6 +169,9 @@ int image_open(int fd, const char *path, struct image **out, struct err *err)
 	if (!im->elf)
 		return err_set(err, -EBADMSG, "%s is damaged: %s", path, elf_errmsg(-1));
 	r = load_segments(im, err);
+	if (r < 0)
+		return r;
+	r = check_sections(im, err);
 	if (r < 0)
 		return r;
 	load_build_id(im);
