@@ -85,7 +85,8 @@ static void test_concerns_of_an_empty_page(void **state)
 	assert_int_equal(list.n, 2);
 	expect_concern(&list, 0, true, "agent", "it hurts");
 	expect_concern(&list, 1, true, "No node",
-		       "no process that the profile describes is running");
+		       "no running executable is known to have the functions of the profile; a "
+		       "stripped one needs its pack, see --pack");
 }
 
 /* Ten instances with the same reason are one reason, and five reasons are three and a count. */
