@@ -94,21 +94,37 @@ static void look_inside(struct search *s, Dwarf_Die *type, int64_t at, unsigned 
 	} while (dwarf_siblingof(&child, &child) == 0);
 }
 
+static bool type_of(Dwarf_Die *die, Dwarf_Die *out)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die raw;
+
+	return dwarf_attr_integrate(die, DW_AT_type, &attr) && dwarf_formref_die(&attr, &raw) &&
+	       dwarf_peel_type(&raw, out) == 0;
+}
+
+static bool first_child(Dwarf_Die *die, int tag, Dwarf_Die *out)
+{
+	if (dwarf_child(die, out) != 0)
+		return false;
+	while (dwarf_tag(out) != tag)
+		if (dwarf_siblingof(out, out) != 0)
+			return false;
+	return true;
+}
+
 size_t type_inside(Dwarf_Die *subprogram, const char *name, int64_t offsets[TYPE_INSIDE_MAX])
 {
 	struct search s = { name, last_part(name), offsets, 0, 0 };
-	Dwarf_Attribute attr;
-	Dwarf_Die child, raw, pointer, type;
+	Dwarf_Die child, pointer, type;
 
-	if (dwarf_child(subprogram, &child) != 0)
-		return 0;
-	while (dwarf_tag(&child) != DW_TAG_formal_parameter)
-		if (dwarf_siblingof(&child, &child) != 0)
+	if (first_child(subprogram, DW_TAG_formal_parameter, &child)) {
+		if (!type_of(&child, &pointer) || !type_of(&pointer, &type))
 			return 0;
-	if (!dwarf_attr(&child, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &raw) ||
-	    dwarf_peel_type(&raw, &pointer) != 0 || !dwarf_attr(&pointer, DW_AT_type, &attr) ||
-	    !dwarf_formref_die(&attr, &raw) || dwarf_peel_type(&raw, &type) != 0)
-		return 0;
+	} else if (!first_child(subprogram, DW_TAG_template_type_parameter, &child) ||
+		   !type_of(&child, &type)) {
+		return 0; /* the T of drop_in_place<T>, whose parameter has no name */
+	}
 	look_inside(&s, &type, 0, 0);
 	return s.n;
 }

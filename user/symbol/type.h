@@ -62,7 +62,8 @@ uint64_t type_size(Dwarf_Die *type);
 #define TYPE_INSIDE_MAX 16
 
 /* Offsets at which a value of the type named @name lies inside what the first
- * parameter of @subprogram points to, by value and in any variant. How many. */
+ * parameter of @subprogram points to (of glue: what it drops), by value and in any
+ * variant. How many. */
 size_t type_inside(Dwarf_Die *subprogram, const char *name, int64_t offsets[TYPE_INSIDE_MAX]);
 
 #endif
