@@ -61,7 +61,7 @@ static const char *address_fault(const struct abi_recipe *r)
 
 /* What follows from one choice, as the kernel wants it; -1 when it is no good. */
 static int target_of(const struct work *work, size_t func, const struct plan_value *value,
-		     const struct plan_choice *choice, bool otherwise)
+		     const struct plan_choice *choice)
 {
 	unsigned label;
 
@@ -69,9 +69,9 @@ static int target_of(const struct work *work, size_t func, const struct plan_val
 		label = layout_label(work->layout, func, value->slot, choice->label);
 		return label == ABI_UNKNOWN ? -1 : (int)label;
 	}
-	if (otherwise && choice->next == 0)
+	if (choice->next == 0) /* a variant that the profile leaves out */
 		return ABI_UNKNOWN;
-	if (choice->next == 0 || choice->next >= value->n_tests)
+	if (choice->next >= value->n_tests)
 		return -1;
 	return ABI_GOTO | (int)choice->next;
 }
@@ -98,7 +98,7 @@ static char *compile_test(const struct work *work, size_t func, const struct pla
 	out->recipe = test->recipe;
 	out->n_choices = (uint8_t)test->n_choices;
 	for (size_t i = 0; i < test->n_choices; i++) {
-		target = target_of(work, func, value, &test->choices[i], false);
+		target = target_of(work, func, value, &test->choices[i]);
 		if (target < 0 && test->choices[i].label) {
 			_free_ char *what = mem_printf("the profile has no label \"%.64s\" there",
 						       test->choices[i].label);
@@ -112,7 +112,7 @@ static char *compile_test(const struct work *work, size_t func, const struct pla
 		if (test->recipe.width && test->recipe.width < 8)
 			out->raw[i] &= (1ull << (8 * test->recipe.width)) - 1;
 	}
-	target = target_of(work, func, value, &test->otherwise, true);
+	target = target_of(work, func, value, &test->otherwise);
 	if (target < 0)
 		return test_fault(value, "its default leads nowhere");
 	out->otherwise = (uint8_t)target;

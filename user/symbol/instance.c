@@ -227,7 +227,7 @@ static void remember_future(struct resolver *rs, const struct type_future *futur
 			return;
 	f = VEC_ADD(&rs->futures);
 	*f = (struct resolver_future){ mem_strdup(future->name), func, future->states,
-				       future->state };
+				       future->state, false };
 }
 
 static void emit_poll(struct resolver *rs, const struct debug_hit *hit, struct coroutine *co,
@@ -449,7 +449,7 @@ static bool drop_called(struct resolver *rs, const struct debug_hit *hit, Dwarf_
 	return found;
 }
 
-bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
+static bool drop_hit(struct resolver *rs, const struct debug_hit *hit, enum glue wanted)
 {
 	_strbuf_ struct strbuf why = {};
 	Dwarf_Die die, origin, around;
@@ -459,18 +459,31 @@ bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
 	if (!open_dies(hit, &die, &origin, &around) || !has_code(rs, &die, &low))
 		return false;
 	for (size_t i = 0; i < rs->futures.n; i++) {
-		const struct resolver_future *future = &rs->futures.at[i];
-		enum glue glue = future->func == hit->func ?
-					 glue_of(name_of(&origin), future->name) :
-					 GLUE_NONE;
+		struct resolver_future *future = &rs->futures.at[i];
+		bool one;
 
-		if (glue == GLUE_NONE || !open_around(rs, &around, &why))
+		if (future->func != hit->func ||
+		    glue_of(name_of(&origin), future->name) != wanted ||
+		    (wanted == GLUE_AROUND && future->has_glue) || !open_around(rs, &around, &why))
 			continue;
-		found |= drop_one(rs, hit, &die, &origin, future, glue);
-		if (glue == GLUE_AROUND)
-			found |= drop_called(rs, hit, &die, future);
+		one = drop_one(rs, hit, &die, &origin, future, wanted);
+		if (wanted == GLUE_AROUND)
+			one |= drop_called(rs, hit, &die, future);
+		else
+			future->has_glue |= one;
+		found |= one;
 	}
 	return found;
+}
+
+bool instance_drop(struct resolver *rs, const struct debug_hit *hit)
+{
+	return drop_hit(rs, hit, GLUE_OF_FUTURE);
+}
+
+bool instance_drop_around(struct resolver *rs, const struct debug_hit *hit)
+{
+	return drop_hit(rs, hit, GLUE_AROUND);
 }
 
 /* --- plain functions ---------------------------------------------------------------- */

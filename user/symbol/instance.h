@@ -21,6 +21,7 @@ struct resolver {
 			char *name;
 			unsigned func, states;
 			int64_t state; /* offset of the state byte */
+			bool has_glue; /* its own drop glue was found */
 		} *at;
 		size_t n, cap;
 	} futures;
@@ -30,5 +31,7 @@ struct resolver {
 bool instance_poll(struct resolver *rs, const struct debug_hit *hit);
 bool instance_plain(struct resolver *rs, const struct debug_hit *hit);
 bool instance_drop(struct resolver *rs, const struct debug_hit *hit);
+/* Looks at glue of what has the future inside, where its own was not found. */
+bool instance_drop_around(struct resolver *rs, const struct debug_hit *hit);
 
 #endif

@@ -102,5 +102,9 @@ void packs_free(struct packs *packs)
 
 int packs_load(const struct pack_file *file, struct plan **out, struct err *err)
 {
-	return load(file->path, out, err);
+	int r = load(file->path, out, err);
+
+	if (r == 0)
+		plan_clean(*out);
+	return r;
 }

@@ -3,6 +3,7 @@
 #include "symbol/plan.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -26,6 +27,30 @@ unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, c
 	plan->rows = mem_grow(plan->rows, plan->n_rows + 1, sizeof(*plan->rows));
 	plan->rows[plan->n_rows] = (struct plan_row){ func, state, where, how, reason };
 	return (unsigned)plan->n_rows++;
+}
+
+static void clean(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; p && *p; p++) {
+		bool c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		if (*p < 0x20 || *p == 0x7f || c1)
+			*p = '?';
+		if (c1)
+			*++p = '?';
+	}
+}
+
+void plan_clean(struct plan *plan)
+{
+	clean(plan->binary);
+	for (size_t f = 0; f < plan->n_funcs; f++)
+		clean(plan->funcs[f].name);
+	for (size_t r = 0; r < plan->n_rows; r++) {
+		clean(plan->rows[r].where);
+		clean(plan->rows[r].how);
+		clean(plan->rows[r].reason);
+	}
 }
 
 void plan_value_clear(struct plan_value *value)

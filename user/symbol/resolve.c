@@ -42,6 +42,9 @@ static void look_at_hits(struct resolver *rs, const struct debug_hits *hits)
 				instance_drop(rs, hit);
 		}
 	}
+	for (size_t i = 0; i < hits->n; i++)
+		if (hits->at[i].role == DEBUG_DROP)
+			instance_drop_around(rs, &hits->at[i]);
 }
 
 static int site_order(const void *a, const void *b)
@@ -161,6 +164,7 @@ static void finish(struct resolver *rs)
 				     absent_reason(rs, f));
 	for (size_t i = 0; i < rs->futures.n; i++)
 		note_unseen_cancels(rs, &rs->futures.at[i]);
+	plan_clean(plan);
 	sort_sites(plan);
 	function_free(rs->open);
 	for (size_t i = 0; i < rs->futures.n; i++)
