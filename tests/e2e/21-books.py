@@ -32,9 +32,9 @@ def process_vote_is_inlined(report, programs, build):
     if build == "thin":
         faults += [f"a symbol of its own: {s}" for s in symbols]
         faults += [] if rows and all(r["where"].startswith("inlined in ") for r in rows) else [f"found as {rows}"]
-        report.check("thin: process_vote has no symbol, is inlined, and ready", faults)
+        report.check("thin, process_vote has no symbol, is inlined, and ready", faults)
     else:
-        report.check(f"{build}: process_vote is ready", faults or ([] if rows else ["not found"]))
+        report.check(f"{build}, process_vote is ready", faults or ([] if rows else ["not found"]))
 
 
 class Sums:
@@ -53,7 +53,7 @@ class Sums:
                                    self._switches().since(self.switches))
         for note in notes:
             self.report.note(f"{self.what}: {note}")
-        self.report.check(f"{self.what}: sums differ by less than the probes cost", faults)
+        self.report.check(f"{self.what}, sums differ by less than the probes cost", faults)
 
 
 def faults_happened(report, build, summary, truths):
@@ -65,7 +65,7 @@ def faults_happened(report, build, summary, truths):
         if not sum(t["functions"]["process_vote"][state] for t in truths.values()):
             missing.append(f"no process_vote was {state}")
     missing += [f"the driver says: {n} times {e}" for e, n in summary["errors"].items()]
-    report.check(f"{build}: 2,000 transactions, every fault injected", missing)
+    report.check(f"{build}, 2,000 transactions, every fault injected", missing)
 
 
 def one_build(report, build):
@@ -85,19 +85,19 @@ def one_build(report, build):
         truths, scrape = cluster.truths(), Scrape(agent.metrics())
         report.note(f"{build}: {summary['transactions_per_second']:.0f} transactions a second")
         faults_happened(report, build, summary, truths)
-        report.check(f"{build}: no node ended, panics caught", cluster.dead())
+        report.check(f"{build}, no node ended, panics caught", cluster.dead())
         result = compare(scrape, truths)
         report.note(f"{build}: {result.compared} values compared, {len(result.differences)} differ")
-        report.check(f"{build}: all counts equal the books", result.differences)
+        report.check(f"{build}, all counts equal the books", result.differences)
         stretch.check(scrape, truths)
 
         cluster.down()
         live.wait_for("the agent sees the nodes end",
                       lambda: not Scrape(agent.metrics()).sum("mpc_bpf_agent_target_up"))
         result = compare(Scrape(agent.metrics()), cluster.last_truths())
-        report.check(f"{build}: after the nodes' end too", result.differences)
+        report.check(f"{build}, after the nodes' end too", result.differences)
         status = agent.stop()
-        report.check(f"{build}: the agent ends well", [] if status == 0 else [f"status {status}"])
+        report.check(f"{build}, the agent ends well", [] if status == 0 else [f"status {status}"])
     meter.close()
 
 
@@ -105,7 +105,7 @@ def main():
     report = live.Report()
     live.need_root(report, "books")
     for build in sys.argv[1:] or ("thin", "fat", "dev"):
-        with report.part(f"{build}: all of it"):
+        with report.part(f"{build}, all of it"):
             one_build(report, build)
     return report.status()
 

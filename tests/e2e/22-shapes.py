@@ -97,7 +97,7 @@ def one_build(report, build):
     programs = live.built(build)
     folder = live.scratch()
     functions = probes(programs / "mpc-shapes")
-    report.check(f"{build}: every instance of every shape can be probed",
+    report.check(f"{build}, every instance of every shape can be probed",
                  [line for f in functions.values() for line in f["refused"]])
     with live.Agent(folder, "--exe", programs / "mpc-shapes", "--profile", PROFILE, "--program-stats") as agent:
         shapes = live.Shapes(programs, folder, TIMES)
@@ -113,9 +113,9 @@ def one_build(report, build):
         compare_functions(calls, scrape, truth, "shapes")
         report.note(f"{build}: {calls.compared} numbers of calls compared, {len(calls.differences)} differ; "
                     f"{sum(f['started'] for f in truth['functions'].values())} calls")
-        report.check(f"{build}: started, returned, panicked, cancelled, in flight", calls.differences)
+        report.check(f"{build}, started, returned, panicked, cancelled, in flight", calls.differences)
         absent = truth["functions"].keys() - {n for f in functions for n in last_segments(f)}
-        report.check(f"{build}: no shape is left out", [f"{name} is not in the profile" for name in absent])
+        report.check(f"{build}, no shape is left out", [f"{name} is not in the profile" for name in absent])
 
         labels = Comparison()
         books, ours, unread = of_books(truth), of_agent(scrape), []
@@ -127,14 +127,14 @@ def one_build(report, build):
         report.note(f"{build}: {labels.compared} labelled counts compared, {len(labels.differences)} differ")
         if unread:
             report.note(f"{build}: unknown says probes, so only the sum: {', '.join(unread)}")
-        report.check(f"{build}: labels and durations", labels.differences)
+        report.check(f"{build}, labels and durations", labels.differences)
 
 
 def main():
     report = live.Report()
     live.need_root(report, "shapes")
     for build in sys.argv[1:] or ("thin", "fat", "dev"):
-        with report.part(f"{build}: all of it"):
+        with report.part(f"{build}, all of it"):
             one_build(report, build)
     return report.status()
 

@@ -118,7 +118,7 @@ def check_restart(report, cluster, agent, folder):
         result.equal(f"{function} in flight", 0, calls["in_flight"])
         result.equal(f"{function} started = finished + cancelled + lost", calls["started"],
                      calls["finished"] + calls["panicked"] + calls["cancelled"] + calls["lost"])
-    report.check("a killed node: nothing in flight, what it took along is lost", result.differences)
+    report.check("a killed node, nothing in flight, what it took along is lost", result.differences)
     report.check("no counter ever decreased or vanished", watcher.stop())
     report.note(f"{watcher.scrapes} scrapes meanwhile")
 
@@ -162,7 +162,7 @@ def main():
                          [f"node {i} after {d:.2f} s" for i, d in delays.items() if d > FOUND])
             cluster.load("--transactions", 200, "--faults", "all", "--fault-percent", 20, "--settle")
             result = compare(Scrape(agent.metrics()), cluster.truths())
-            report.check("nodes younger than the agent: all counts equal the books", result.differences)
+            report.check("nodes younger than the agent, all counts equal the books", result.differences)
             check_restart(report, cluster, agent, folder)
             check_end(report, cluster, agent)
     return report.status()
