@@ -191,6 +191,22 @@ static int loop_run(struct loop *loop, struct err *err)
 	return 0;
 }
 
+/* Where it serves, and what to do where there is nothing to see yet. */
+static void greet(const struct loop *loop)
+{
+	const struct options *o = loop->agent.options;
+
+	for (size_t i = 0; i < serve_n_addresses(loop->serve); i++)
+		log_info(&o->log, "serving http://%s%s, %zu nodes", serve_address(loop->serve, i),
+			 o->telemetry_path, loop->agent.nodes.n);
+	if (!loop->agent.nodes.n)
+		log_info(
+			&o->log,
+			"no running executable is known to have the functions of the profile %s; a "
+			"stripped one needs its pack, see --pack",
+			o->profile);
+}
+
 int cmd_run(const struct options *options)
 {
 	struct loop loop = { .epoll = -1, .timer = -1, .signals = -1 };
@@ -198,16 +214,7 @@ int cmd_run(const struct options *options)
 	int r = loop_open(&loop, options, &err);
 
 	if (r == 0) {
-		for (size_t i = 0; i < serve_n_addresses(loop.serve); i++)
-			log_info(&options->log, "serving http://%s%s, %zu nodes",
-				 serve_address(loop.serve, i), options->telemetry_path,
-				 loop.agent.nodes.n);
-		if (!loop.agent.nodes.n)
-			log_info(
-				&options->log,
-				"no running executable is known to have the functions of the profile "
-				"%s; a stripped one needs its pack, see --pack",
-				loop.agent.profile->name);
+		greet(&loop);
 		if (!options->check)
 			r = loop_run(&loop, &err);
 	}
