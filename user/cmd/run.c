@@ -192,10 +192,8 @@ static int loop_run(struct loop *loop, struct err *err)
 }
 
 /* Where it serves, and what to do where there is nothing to see yet. */
-static void greet(const struct loop *loop)
+static void greet(const struct loop *loop, const struct options *o)
 {
-	const struct options *o = loop->agent.options;
-
 	for (size_t i = 0; i < serve_n_addresses(loop->serve); i++)
 		log_info(&o->log, "serving http://%s%s, %zu nodes", serve_address(loop->serve, i),
 			 o->telemetry_path, loop->agent.nodes.n);
@@ -214,7 +212,7 @@ int cmd_run(const struct options *options)
 	int r = loop_open(&loop, options, &err);
 
 	if (r == 0) {
-		greet(&loop);
+		greet(&loop, options);
 		if (!options->check)
 			r = loop_run(&loop, &err);
 	}
