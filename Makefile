@@ -125,6 +125,7 @@ check: ## format, lints, room order, clang-tidy and unit tests, no root
 	@tests/run lint unit
 test: ## everything above and the end-to-end tests; installs what they need
 	@scripts/setup build unit check cluster e2e
+	@env -u MAKEFLAGS $(MAKE) --no-print-directory all
 	@tests/run all
 demo: ## five nodes of a threshold wallet, watched from outside
 	@scripts/demo
