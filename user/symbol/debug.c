@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "symbol/name.h"
@@ -70,8 +72,31 @@ static void look_at_string(struct scan *sc, uint64_t off, const char *text)
 	}
 }
 
+/*
+ * Gives back the pages of the file that were read: the debug information of a node is
+ * much larger than what is kept of it. Only where it lies in the mapped file; sections
+ * that were decompressed are memory of libelf's own.
+ */
+static void give_back(Dwarf *dbg, const void *from, const void *to)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), low, high;
+	size_t size = 0;
+	const char *file = elf_rawfile(dwarf_getelf(dbg), &size);
+
+	if (!file || (const char *)from < file || (const char *)to > file + size)
+		return;
+	low = ((uintptr_t)from + page - 1) & ~(page - 1);
+	high = (uintptr_t)to & ~(page - 1);
+	if (low < high)
+		madvise((void *)low, high - low, MADV_DONTNEED);
+}
+
+/* So much of .debug_str is read before it is given back. */
+#define STRINGS_STEP (8u << 20)
+
 static void scan_strings(struct scan *sc)
 {
+	const char *start = dwarf_getstring(sc->dbg, 0, NULL);
 	const char *text;
 	size_t len;
 
@@ -80,6 +105,10 @@ static void scan_strings(struct scan *sc)
 		if (len > 3)
 			look_at_string(sc, sc->strings_end, text);
 		sc->strings_end += len + 1;
+		if (start && text > start + STRINGS_STEP) {
+			give_back(sc->dbg, start, text);
+			start = text;
+		}
 	}
 }
 
@@ -136,6 +165,7 @@ static int each_unit(Dwarf *dbg, int (*visit)(struct scan *, struct unit *, stru
 			r = err_set(err, -EBADMSG,
 				    "damaged debug information in the unit at .debug_info+0x%llx",
 				    (unsigned long long)off);
+		give_back(dbg, unit.base + off, unit.end);
 		unit_close(&unit);
 		off = next;
 	}
