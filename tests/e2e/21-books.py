@@ -69,9 +69,9 @@ def faults_happened(report, build, summary, truths):
 
 
 def one_build(report, build):
-    programs = live.built(build)
-    process_vote_is_inlined(report, programs, build)
     folder = live.scratch()
+    programs = live.built(build, folder)
+    process_vote_is_inlined(report, programs, build)
     meter = Meter(folder, optimised=build != "dev")
     with live.Cluster(programs, folder / "cluster") as cluster:
         agent = live.Agent(folder, "--exe", cluster.node, "--program-stats")

@@ -94,8 +94,8 @@ def compare_durations(result, scrape, truth, shape, function):
 
 
 def one_build(report, build):
-    programs = live.built(build)
     folder = live.scratch()
+    programs = live.built(build, folder)
     functions = probes(programs / "mpc-shapes")
     report.check(f"{build}, every instance of every shape can be probed",
                  [line for f in functions.values() for line in f["refused"]])

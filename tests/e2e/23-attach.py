@@ -91,8 +91,8 @@ def main():
     report = live.Report()
     live.need_root(report, "attach and detach")
     with report.part("attach and detach"):
-        programs = live.built("thin")
         folder = live.scratch()
+        programs = live.built("thin", folder)
         pack = folder / "node.pack"
         made = live.run(live.AGENT, "pack", programs / "mpc-node", "-o", pack)
         report.check("a pack of the node", [made.stderr.strip() or str(made)] if made.returncode else [])

@@ -151,8 +151,8 @@ def main():
     report = live.Report()
     live.need_root(report, "processes")
     with report.part("processes"):
-        programs = live.built("thin")
         folder = live.scratch()
+        programs = live.built("thin", folder)
         node = programs / "mpc-node"
         agent = live.Agent(folder, "--exe", node, "--program-stats")
         with live.Cluster(programs, folder / "cluster") as cluster:

@@ -116,8 +116,8 @@ def main():
     report = live.Report()
     live.need_root(report, "serving")
     with report.part("serving"):
-        programs = live.built("thin")
         folder = live.scratch()
+        programs = live.built("thin", folder)
         with live.Cluster(programs, folder / "cluster") as cluster, \
                 live.Agent(folder, "--exe", cluster.node) as agent:
             cluster.load("--transactions", 100, "--faults", "all", "--fault-percent", 20, "--settle")

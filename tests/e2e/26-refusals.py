@@ -123,7 +123,6 @@ def profiles(cases, node, folder):
     secret.chmod(0)
     broken = folder / "broken.yaml"
     broken.write_text(ABSENT.replace("counter", "gauge"))
-    folder.chmod(0o755)
     run = ("run", "--exe", node, "--web.listen-address", "127.0.0.1:0", "--profile")
     cases.refused("an unreadable profile", "Permission denied", "check", secret, prefix=as_nobody())
     cases.refused("a missing profile", "No such file|no profile|cannot", *run, folder / "none.yaml")
@@ -172,8 +171,9 @@ def main():
     report = live.Report()
     live.need_root(report, "refusals")
     with report.part("refusals"):
-        node = live.built("thin") / "mpc-node"
         folder = live.scratch()
+        folder.chmod(0o755)
+        node = live.built("thin", folder) / "mpc-node"
         cases = Cases(report, folder)
         executables(cases, node, folder)
         profiles(cases, node, folder)

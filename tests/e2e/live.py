@@ -169,12 +169,15 @@ def run(*words, seconds=120, **more):
                           timeout=seconds, check=False, **more)
 
 
-def built(build):
-    """The folder of that build of the cluster."""
+def built(build, folder):
+    """The programs of that build of the cluster, copied into a folder of the test's own:
+    other agents on this machine may watch the files that all tests share."""
     done = run(ROOT / "scripts" / "cluster", build, "--print", seconds=3000)
     if done.returncode:
         raise RuntimeError(f"scripts/cluster {build}: {done.stderr.strip()[-500:]}")
-    return Path(done.stdout.strip())
+    programs = Path(folder) / f"programs-{build}"
+    shutil.copytree(done.stdout.strip(), programs)
+    return programs
 
 
 class Answer:
