@@ -349,3 +349,21 @@ void agent_forget(struct agent *agent)
 		agent->binaries.at[i] = agent->binaries.at[--agent->binaries.n];
 	}
 }
+
+uint64_t **agent_read_cells(const struct agent *agent)
+{
+	uint64_t **cells = mem_array(agent->nodes.n, sizeof(*cells));
+
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		cells[i] = mem_array(agent->layout->cells, sizeof(**cells));
+		maps_read_node(agent->maps, agent->nodes.at[i]->slot, cells[i]);
+	}
+	return cells;
+}
+
+void agent_free_cells(const struct agent *agent, uint64_t **cells)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		free(cells[i]);
+	free(cells);
+}

@@ -92,6 +92,10 @@ void agent_look_at(struct agent *agent, pid_t tgid);
 /* Drops nodes that ended long ago and executables that nobody runs. */
 void agent_forget(struct agent *agent);
 
+/* What the kernel counted for each node, in their order; agent_free_cells() after. */
+uint64_t **agent_read_cells(const struct agent *agent);
+void agent_free_cells(const struct agent *agent, uint64_t **cells);
+
 /* Unix time. */
 double agent_now(void);
 

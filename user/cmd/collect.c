@@ -68,21 +68,17 @@ static void collect_metric(struct agent *agent, size_t m, uint64_t *const *cells
 
 void collect(struct agent *agent, struct metric_snapshot *out)
 {
-	_free_ uint64_t **cells = mem_array(agent->nodes.n, sizeof(*cells));
+	uint64_t **cells;
 	_free_ struct maps_flights *flights = mem_alloc(sizeof(*flights));
 	struct timespec from, to;
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	for (size_t i = 0; i < agent->nodes.n; i++) {
-		cells[i] = mem_array(agent->layout->cells, sizeof(**cells));
-		maps_read_node(agent->maps, agent->nodes.at[i]->slot, cells[i]);
-	}
+	cells = agent_read_cells(agent);
 	maps_read_flights(agent->maps, flights);
 	for (size_t m = 0; m < agent->profile->n_metrics; m++)
 		collect_metric(agent, m, cells, out);
 	collect_self(agent, cells, flights, out);
-	for (size_t i = 0; i < agent->nodes.n; i++)
-		free(cells[i]);
+	agent_free_cells(agent, cells);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	agent->scrape_seconds =
 		(double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;

@@ -186,14 +186,10 @@ static void show_metrics(const struct agent *agent, struct page *page)
 
 void show_page(struct agent *agent, struct page *page)
 {
-	_free_ uint64_t **cells = mem_array(agent->nodes.n, sizeof(*cells));
+	uint64_t **cells = agent_read_cells(agent);
 	_free_ struct maps_flights *flights = mem_alloc(sizeof(*flights));
 	struct utsname host;
 
-	for (size_t i = 0; i < agent->nodes.n; i++) {
-		cells[i] = mem_array(agent->layout->cells, sizeof(**cells));
-		maps_read_node(agent->maps, agent->nodes.at[i]->slot, cells[i]);
-	}
 	maps_read_flights(agent->maps, flights);
 	page->agent = "mpc-bpf-agent";
 	page->version = AGENT_VERSION;
@@ -204,8 +200,7 @@ void show_page(struct agent *agent, struct page *page)
 	for (size_t f = 0; f < agent->profile->n_funcs; f++)
 		show_function(agent, cells, flights, f, page);
 	show_metrics(agent, page);
-	for (size_t i = 0; i < agent->nodes.n; i++)
-		free(cells[i]);
+	agent_free_cells(agent, cells);
 }
 
 bool show_healthy(const struct agent *agent, struct strbuf *why)
