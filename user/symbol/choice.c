@@ -14,19 +14,6 @@ struct builder {
 	struct strbuf *why;
 };
 
-static bool attr_word(Dwarf_Die *die, unsigned name, uint64_t *out)
-{
-	Dwarf_Attribute at;
-	Dwarf_Sword s;
-	Dwarf_Word u;
-
-	if (!dwarf_attr(die, name, &at))
-		return false;
-	if (dwarf_whatform(&at) == DW_FORM_sdata)
-		return dwarf_formsdata(&at, &s) == 0 && (*out = (uint64_t)s, true);
-	return dwarf_formudata(&at, &u) == 0 && (*out = u, true);
-}
-
 static uint64_t mask(unsigned width)
 {
 	return width >= 8 ? ~0ULL : (1ULL << (width * 8)) - 1;
@@ -171,7 +158,7 @@ static bool enumeration_tests(struct builder *b, const struct type_place *place,
 		uint64_t raw;
 
 		if (dwarf_tag(&die) != DW_TAG_enumerator ||
-		    !attr_word(&die, DW_AT_const_value, &raw))
+		    !type_word(&die, DW_AT_const_value, &raw))
 			continue;
 		path = mem_printf("%s%s", prefix, dwarf_diename(&die));
 		label = label_of(b, path);
@@ -230,7 +217,7 @@ static bool enter_payload(const struct type_place *place, Dwarf_Die *member, str
 	bool ok;
 
 	*out = *place;
-	attr_word(member, DW_AT_data_member_location, &off);
+	type_word(member, DW_AT_data_member_location, &off);
 	if (!type_move(out, off) || !dwarf_attr(member, DW_AT_type, &at) ||
 	    !dwarf_formref_die(&at, &raw) || dwarf_peel_type(&raw, &out->type) != 0)
 		return false;
@@ -260,7 +247,7 @@ static bool one_variant(struct builder *b, const struct type_place *place, Dwarf
 			return false;
 	}
 	t = &b->out->tests[test];
-	if (!attr_word(variant, DW_AT_discr_value, &raw)) {
+	if (!type_word(variant, DW_AT_discr_value, &raw)) {
 		if (t->otherwise.label || t->otherwise.next)
 			return refuse(b, "two variants have no discriminant value",
 				      (Dwarf_Die *)&place->type);
@@ -286,7 +273,7 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 	    !dwarf_formref_die(&attr, &discr) || !dwarf_attr(&discr, DW_AT_type, &attr) ||
 	    !dwarf_formref_die(&attr, &raw_type) || dwarf_peel_type(&raw_type, &discr_type) != 0)
 		return refuse(b, "the enum has no discriminant in memory", type);
-	attr_word(&discr, DW_AT_data_member_location, &off);
+	type_word(&discr, DW_AT_data_member_location, &off);
 	if (!type_move(&at, off))
 		return refuse(b, "the discriminant is nowhere near", type);
 	if (!new_test(b, &at, (unsigned)type_size(&discr_type), index))
@@ -304,7 +291,7 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 			return false;
 		path = mem_printf("%s%s", prefix, dwarf_diename(&member));
 		if (!label_of(b, path) && !has_below(b, path) &&
-		    attr_word(&variant, DW_AT_discr_value, &raw) &&
+		    type_word(&variant, DW_AT_discr_value, &raw) &&
 		    !add_choice(&b->out->tests[*index],
 				raw & mask(b->out->tests[*index].recipe.width), NULL, 0))
 			return refuse(b, "too many variants", type);

@@ -82,7 +82,6 @@ static void take_side_effects(struct insn *in, const ZydisDecodedInstruction *zi
 			take_memory(in, &ops[i], zi->length);
 			in->size = (uint8_t)(ops[i].size > 1024 ? 128 : ops[i].size / 8);
 			in->writes_mem |= written;
-			in->reads_mem |= (ops[i].actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0;
 		}
 	}
 }

@@ -78,7 +78,6 @@ struct insn {
 	bool high;       /* an 8-bit operand is ah, bh, ch or dh */
 	bool noreturn;   /* OP_CALL: control does not come back (set by symbol/noreturn) */
 	bool writes_mem; /* OP_OTHER: changes the memory operand, `size` bytes */
-	bool reads_mem;
 	uint16_t writes; /* registers changed, bit per code_reg */
 };
 

@@ -37,14 +37,7 @@ struct debug_hits {
 	size_t n, cap;
 };
 
-/* Near misses: demangled names of the same last segment or near to it. */
-struct debug_names {
-	char **at;
-	size_t n, cap;
-};
-
-/* Scans @dbg for all functions of @profile. @n_near lists, per function, up to
- * a few names that are there when nothing was found (free each). */
+/* Scans @dbg, and the split units that it refers to, for all functions of @profile. */
 int debug_scan(Dwarf *dbg, const struct profile *profile, struct debug_hits *hits, struct err *err);
 
 #endif

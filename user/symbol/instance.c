@@ -171,16 +171,6 @@ static struct plan_site *add_site(struct resolver *rs, const struct function *fn
 	return site;
 }
 
-static struct plan_value *site_value(struct plan_site *site, unsigned slot)
-{
-	struct plan_value *v;
-
-	site->values = mem_grow(site->values, site->n_values + 1, sizeof(*site->values));
-	v = &site->values[site->n_values++];
-	*v = (struct plan_value){ .slot = slot };
-	return v;
-}
-
 /* --- async functions -------------------------------------------------------------- */
 
 /* Adds the argument values of the function to a start site. */
@@ -211,7 +201,7 @@ static void add_arguments(const struct profile_func *pf, const struct type_futur
 		for (size_t t = 0; t < value.n_tests; t++)
 			value.tests[t].recipe.reg = ABI_REG_KEY;
 		value.text = mem_printf("%s", want->path);
-		*site_value(site, v) = value;
+		plan_add_value(site, &value);
 	}
 }
 

@@ -29,6 +29,12 @@ unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, c
 	return (unsigned)plan->n_rows++;
 }
 
+void plan_add_value(struct plan_site *site, const struct plan_value *value)
+{
+	site->values = mem_grow(site->values, site->n_values + 1, sizeof(*value));
+	site->values[site->n_values++] = *value;
+}
+
 static void clean(char *text)
 {
 	for (unsigned char *p = (unsigned char *)text; p && *p; p++) {

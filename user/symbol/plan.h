@@ -86,6 +86,8 @@ struct plan {
 /* Appends a row and returns its index; the strings are taken over. */
 unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
 		      char *how, char *reason);
+/* Hands @value to @site. */
+void plan_add_value(struct plan_site *site, const struct plan_value *value);
 /* Replaces what could steer a terminal in all texts of the plan: they come from outside. */
 void plan_clean(struct plan *plan);
 void plan_value_clear(struct plan_value *value);

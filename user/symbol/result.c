@@ -291,7 +291,6 @@ void result_values(const struct function *fn, struct coroutine *co, size_t insn,
 			continue;
 		}
 		value.text = mem_strdup("result");
-		site->values = mem_grow(site->values, site->n_values + 1, sizeof(value));
-		site->values[site->n_values++] = value;
+		plan_add_value(site, &value);
 	}
 }

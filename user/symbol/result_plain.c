@@ -174,7 +174,6 @@ void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
 			plan_value_clear(&value);
 			continue;
 		}
-		site->values = mem_grow(site->values, site->n_values + 1, sizeof(value));
-		site->values[site->n_values++] = value;
+		plan_add_value(site, &value);
 	}
 }

@@ -29,7 +29,7 @@ static bool type_of(Dwarf_Die *die, Dwarf_Die *out)
 	return dwarf_peel_type(&raw, out) == 0;
 }
 
-static bool word(Dwarf_Die *die, unsigned name, uint64_t *out)
+bool type_word(Dwarf_Die *die, unsigned name, uint64_t *out)
 {
 	Dwarf_Attribute at;
 	Dwarf_Sword s;
@@ -53,7 +53,7 @@ uint64_t type_size(Dwarf_Die *type)
 
 	if (dwarf_tag(type) == DW_TAG_pointer_type || dwarf_tag(type) == DW_TAG_reference_type)
 		return 8;
-	word(type, DW_AT_byte_size, &size);
+	type_word(type, DW_AT_byte_size, &size);
 	return size;
 }
 
@@ -135,13 +135,13 @@ bool type_future_of(Dwarf_Die *subprogram, struct type_future *out)
 
 	if (!child(subprogram, DW_TAG_formal_parameter, NULL, &param) || !type_of(&param, &type) ||
 	    !find_state_machine(&type, &fut.type) || !discriminant(&fut.type, &part, &discr) ||
-	    !word(&discr, DW_AT_data_member_location, &value) || value > INT32_MAX)
+	    !type_word(&discr, DW_AT_data_member_location, &value) || value > INT32_MAX)
 		return false;
 	fut.state = (int64_t)value;
 	fut.size = type_size(&fut.type);
 	if (child(&part, DW_TAG_variant, NULL, &variant)) {
 		do {
-			if (word(&variant, DW_AT_discr_value, &value) && value < 255 &&
+			if (type_word(&variant, DW_AT_discr_value, &value) && value < 255 &&
 			    value + 1 > fut.states)
 				fut.states = (unsigned)value + 1;
 		} while (next_sibling(&variant, DW_TAG_variant));
@@ -168,7 +168,7 @@ static bool variant_struct(Dwarf_Die *type, uint64_t discr_value, Dwarf_Die *out
 	if (!discriminant(type, &part, &discr) || !child(&part, DW_TAG_variant, NULL, &variant))
 		return false;
 	do {
-		if (word(&variant, DW_AT_discr_value, &value) && value == discr_value)
+		if (type_word(&variant, DW_AT_discr_value, &value) && value == discr_value)
 			return child(&variant, DW_TAG_member, NULL, &member) &&
 			       type_of(&member, out);
 	} while (next_sibling(&variant, DW_TAG_variant));
@@ -198,7 +198,7 @@ static bool enter_member(struct type_place *place, Dwarf_Die *member)
 {
 	uint64_t off = 0;
 
-	word(member, DW_AT_data_member_location, &off);
+	type_word(member, DW_AT_data_member_location, &off);
 	if (!type_of(member, &place->type))
 		return false;
 	return type_move(place, off);

@@ -56,6 +56,9 @@ void type_enter_ready(struct type_place *place);
 bool type_tests(const struct type_place *place, const struct profile_value *value,
 		struct plan_value *out, struct strbuf *why);
 
+/* A constant attribute of @die, signed or not; false when it has none. */
+bool type_word(Dwarf_Die *die, unsigned attribute, uint64_t *out);
+
 /* Byte size of a type, 0 when unknown. */
 uint64_t type_size(Dwarf_Die *type);
 
