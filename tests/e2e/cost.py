@@ -2,24 +2,20 @@
 """By how much durations may differ from the books: by less than the probes cost.
 
 What a watched call costs is measured in the same minutes on the same machine, with
-probe_cost.rs, built as optimised as the nodes: bursts of calls of a function that
-does nothing, and books kept as the nodes' functions keep them, while an agent watches
-it (two traps for each call, as there). Of this, only the second half of the first trap,
+probe_cost.rs, built as optimised as the nodes: calls of a function that does nothing,
+each alone after a pause, and books kept as the nodes' functions keep them, while an
+agent watches it (two traps for each call, as there). Of this, only the second half of the first trap,
 the first half of the last, and the books lie between the agent's clock and the
 books' clock: what is allowed is about twice what is expected.
 
-More threads want to run than there are processors. A thread that loses its processor
-between the two clocks waits for its next turn, probes or not. Of calls that take
-`cost` there, n = calls * cost * (involuntary switches per second of processor time)
-are hit. The kernel says of the nodes' own threads, over the very run, how often they
-lost their processor and how long they waited (/proc/PID/task/*/{status,schedstat});
-the mean wait stands for the n that are expected, and, as if no other turn had been
-waited for, all waiting by the involuntary switches for what chance adds to them:
+    0 <= agent - books < calls * cost
 
-    0 <= agent - books < calls * cost + n * mean wait + (4 * sqrt(n) + 4) * longest mean wait
+A thread that loses its processor between the two clocks would add its wait for the
+next turn, which has nothing to do with probes: live.never_interrupted() keeps that
+from happening, here and in the nodes. The first calls of all pay for cold pages, so
+there is some load before the first mark.
 """
 
-import math
 import time
 from pathlib import Path
 
@@ -41,7 +37,8 @@ class Meter:
             raise RuntimeError(f"rustc {SOURCE.name}: {done.stderr.strip()[-300:]}")
         self.program = live.Process(program, log=Path(folder) / "probe_cost.log")
         self.agent = live.Agent(folder, "--exe", program, "--profile", PROFILE, name="probe_cost-agent")
-        time.sleep(0.2)  # the first bursts pay for cold pages
+        live.never_interrupted([self.program.pid])
+        time.sleep(0.2)  # the first calls pay for cold pages
 
     def mark(self):
         """(calls, seconds) so far."""
@@ -57,32 +54,6 @@ class Meter:
         self.program.stop()
 
 
-class Switches:
-    """Processor time, waits and involuntary switches of all threads of some processes."""
-
-    def __init__(self, pids):
-        self.on_cpu = self.waited = self.turns = self.forced = 0
-        for pid in pids:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                on_cpu, waited, turns = map(int, (task / "schedstat").read_text().split())
-                status = (task / "status").read_text()
-                self.on_cpu += on_cpu / 1e9
-                self.waited += waited / 1e9
-                self.turns += turns
-                self.forced += int(status.rpartition("nonvoluntary_ctxt_switches:")[2].split()[0])
-
-    def since(self, before):
-        for name, value in vars(before).items():
-            setattr(self, name, getattr(self, name) - value)
-        return self
-
-    def allowance(self, seconds):
-        """How long a thread may have waited within that much of its own time."""
-        expected = seconds * self.forced / max(self.on_cpu, 1e-3)
-        return (expected * self.waited / max(self.turns, 1)
-                + (4 * math.sqrt(expected) + 4) * self.waited / max(self.forced, 1))
-
-
 def sums(scrape, truths):
     """{histogram: {(node, labels): (calls, agent's sum - books' sum)}}"""
     found = {}
@@ -93,26 +64,20 @@ def sums(scrape, truths):
     return found
 
 
-def check_sums(before, after, cost, switches):
+def check_sums(before, after, cost):
     """(faults, notes) about all that came between two results of sums(): each series of
     each node, and each histogram as a whole."""
     faults, notes = [], []
-
-    def check(what, calls, longer):
-        bound = calls * cost + switches.allowance(calls * cost)
-        if calls and not -1e-6 <= longer < bound:
-            faults.append(f"{what}: {calls} calls are {longer:.6f} s longer than the books, allowed {bound:.6f} s")
-        return bound
-
     for name, series in sorted(after.items()):
         total = [0, 0.0]
         for (node, labels), (calls, longer) in series.items():
             old = before.get(name, {}).get((node, labels), (0, 0.0))
             calls, longer = calls - old[0], longer - old[1]
             total = [total[0] + calls, total[1] + longer]
-            check(f"{name} node {node} {dict(labels)}", calls, longer)
+            if calls and not -1e-6 <= longer < calls * cost:
+                faults.append(f"{name} node {node} {dict(labels)}: {calls} calls are {longer:.6f} s longer than the "
+                              f"books, allowed {calls * cost:.6f} s")
         if total[0]:
-            bound = check(name, *total)
             notes.append(f"{name}: {total[0]} calls, {total[1] / total[0] * 1e6:.1f} µs longer each; the probes cost "
-                         f"{cost * 1e6:.1f} µs a call, with waits {bound / total[0] * 1e6:.1f} µs")
+                         f"{cost * 1e6:.1f} µs a call")
     return faults, notes
