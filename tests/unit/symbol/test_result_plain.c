@@ -78,26 +78,6 @@ static void recipe_is(unsigned reg, unsigned width, bool in_register, int tail)
 	assert_int_equal(trouble.len, 0);
 }
 
-static void arguments_in_registers(void **state)
-{
-	(void)state;
-	/* a bool is described as the low bit of edi */
-	ask("4tiny5plain", "plain", "{arg: approve, values: {true: a, false: r}}", ABI_SITE_START);
-	recipe_is(ABI_REG_RDI, 1, true, 0);
-	assert_int_equal(site.saved.reg, ABI_REG_NONE);
-	ask("4tiny5plain", "plain", "{arg: kind, values: {Timeout: t}}", ABI_SITE_START);
-	recipe_is(ABI_REG_RDX, 1, true, 0);
-}
-
-static void arguments_behind_references(void **state)
-{
-	(void)state;
-	ask("4tiny5plain", "plain", "{arg: vote.round, values: {1: one}}", ABI_SITE_START);
-	recipe_is(ABI_REG_RSI, 4, false, 0);
-	ask("4tiny5plain", "plain", "{arg: vote.approve, values: {true: a}}", ABI_SITE_START);
-	recipe_is(ABI_REG_RSI, 1, false, 5);
-}
-
 static void results_in_registers(void **state)
 {
 	(void)state;
@@ -131,8 +111,6 @@ static void says_what_is_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(arguments_in_registers, start, stop),
-		cmocka_unit_test_setup_teardown(arguments_behind_references, start, stop),
 		cmocka_unit_test_setup_teardown(results_in_registers, start, stop),
 		cmocka_unit_test_setup_teardown(results_in_memory, start, stop),
 		cmocka_unit_test_setup_teardown(says_what_is_unknown, start, stop),
