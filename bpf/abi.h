@@ -108,7 +108,7 @@ struct abi_value {
 struct abi_site {
 	__u8 kind;
 	__u8 func;
-	__u16 pad;
+	__u16 file;                  /* of the executable: counts only for nodes that run it */
 	struct abi_recipe key;       /* width 0: yields the call's identity */
 	struct abi_recipe saved;     /* START: saved with the call when reg != ABI_REG_NONE */
 	__u16 value[ABI_VALUES_MAX]; /* entry in the value table, read at this site … */
@@ -240,7 +240,8 @@ static inline __u32 abi_second_bucket(__u64 hash)
  */
 struct abi_node {
 	__u32 tgid; /* as the agent's own pid namespace numbers it; 0: free */
-	__u32 index;
+	__u16 index;
+	__u16 file;  /* the executable that it runs */
 	__u32 cells; /* first cell of the node's block within a shard */
 	__u32 shard_cells; /* from one shard to the next: counters of a CPU are in shard cpu % ABI_SHARDS_MAX */
 };

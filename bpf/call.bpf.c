@@ -390,7 +390,7 @@ static __always_inline int start(struct pt_regs *ctx)
 	struct abi_bucket *first;
 	u64 address, key, saved = 0;
 
-	if (!node)
+	if (!node || node->file != site->file)
 		return 0;
 	block = block_of(node);
 	count_self(block, site, ABI_SELF_STARTED, 1);
@@ -461,7 +461,7 @@ static __always_inline int end(struct pt_regs *ctx)
 	u64 address, key;
 	bool found = false;
 
-	if (!node)
+	if (!node || node->file != site->file)
 		return 0;
 	block = block_of(node);
 	address = address_of(ctx, &site->key);

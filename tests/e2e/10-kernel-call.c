@@ -262,8 +262,9 @@ static void set_up(struct bench *b, bool multi, bool with_halts)
 	must(maps_open(b->layout, &b->kernel, 4, &b->maps, &err), &err);
 	b->cells = mem_array(b->layout->cells, sizeof(*b->cells));
 	b->child = child_start();
-	must(maps_add_node(b->maps, b->child.pid, &b->node, &err), &err);
 	attach(b);
+	must(maps_add_node(b->maps, b->child.pid, attach_file(b->attachment), &b->node, &err),
+	     &err);
 }
 
 static void tear_down(struct bench *b)
@@ -507,7 +508,8 @@ static void test_stop(struct bench *b)
 	result(lost[F_FUTURE] == 5000 && flight(b, F_FUTURE).count == 0,
 	       "the calls of a stopped node are forgotten", "%lu", lost[F_FUTURE]);
 	order(&b->child, 'p', 80);
-	must(maps_continue_node(b->maps, b->node, b->child.pid, &err), &err);
+	must(maps_continue_node(b->maps, b->node, b->child.pid, attach_file(b->attachment), &err),
+	     &err);
 	order(&b->child, 'b', 5);
 	result(flight(b, F_FUTURE).count == 5, "and a node goes on in its cells", "%u",
 	       flight(b, F_FUTURE).count);
@@ -541,6 +543,24 @@ static void test_detach(struct bench *b)
 	read_cells(b);
 	result(self(b, F_PLAIN, ABI_SELF_STARTED) == before + 800, "and counted again with them",
 	       "%lu", self(b, F_PLAIN, ABI_SELF_STARTED) - before);
+}
+
+/* As when a file is reached by two names: the node belongs to one of them. */
+static void test_twice(struct bench *b)
+{
+	struct attachment *other = NULL;
+	struct err err = {};
+	uint64_t before;
+
+	must(attach_open(b->maps, &b->kernel, b->exe, b->plan, b->compiled, &other, &err), &err);
+	read_cells(b);
+	before = self(b, F_PLAIN, ABI_SELF_STARTED);
+	order(&b->child, 'p', 800);
+	read_cells(b);
+	result(self(b, F_PLAIN, ABI_SELF_STARTED) == before + 800,
+	       "probes of the same file under another number count nothing", "%lu",
+	       self(b, F_PLAIN, ABI_SELF_STARTED) - before);
+	attach_close(other);
 }
 
 static void test_bytes(struct bench *b)
@@ -650,6 +670,7 @@ static void test_all(void)
 	test_results(&b);
 	test_keys(&b);
 	test_futures(&b);
+	test_twice(&b);
 	test_bytes(&b);
 	test_detach(&b);
 	tear_down(&b);

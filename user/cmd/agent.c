@@ -146,7 +146,8 @@ static int resume_node(struct agent *agent, struct node *node, const struct proc
 		       struct binary *binary)
 {
 	struct err err = {};
-	int r = maps_continue_node(agent->maps, node->slot, p->tgid, &err);
+	int r = maps_continue_node(agent->maps, node->slot, p->tgid,
+				   attach_file(binary->attachment), &err);
 
 	if (r < 0) {
 		log_warn(agent->log, "node %s (pid %d) is not counted: %s", node->id, p->tgid,
@@ -183,7 +184,7 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 		free(id);
 		id = twin;
 	}
-	if (maps_add_node(agent->maps, p->tgid, &slot, &err) < 0) {
+	if (maps_add_node(agent->maps, p->tgid, attach_file(binary->attachment), &slot, &err) < 0) {
 		log_warn(agent->log, "node %s (pid %d) is not counted: %s", id, p->tgid, err.text);
 		return;
 	}

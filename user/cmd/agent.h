@@ -35,7 +35,6 @@ struct binary {
 	char *source;  /* what the plan was made from */
 	struct plan *plan;
 	struct compiled *compiled;
-	struct maps_range range;
 	struct attachment *attachment;
 	double resolve_seconds;
 };

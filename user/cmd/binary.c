@@ -117,10 +117,6 @@ static int set_probes(struct agent *agent, struct binary *b, int fd, struct err 
 			b->path, agent->profile->name,
 			b->plan->n_rows && b->plan->rows[0].reason ? b->plan->rows[0].reason :
 								     "it has none at all");
-	r = maps_put_sites(agent->maps, b->compiled->sites, b->compiled->n_sites,
-			   b->compiled->values, b->compiled->n_values, &b->range, err);
-	if (r < 0)
-		return r;
 	return attach_open(agent->maps, &agent->kernel, fd, b->plan, b->compiled, &b->attachment,
 			   err);
 }
@@ -212,8 +208,6 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 void binary_free(struct agent *agent, struct binary *b)
 {
 	attach_close(b->attachment);
-	if (b->range.n_sites || b->range.n_values)
-		maps_take_sites(agent->maps, &b->range);
 	compiled_free(b->compiled);
 	plan_free(b->plan);
 	free(b->trouble);

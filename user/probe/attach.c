@@ -313,6 +313,11 @@ void attach_closep(struct attachment **a)
 	attach_close(*a);
 }
 
+unsigned attach_file(const struct attachment *a)
+{
+	return a->range.file;
+}
+
 size_t attach_sites(const struct attachment *a, size_t *wanted)
 {
 	if (wanted)

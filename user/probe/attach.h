@@ -37,6 +37,9 @@ int attach_open(struct maps *maps, const struct kernel *kernel, int fd, const st
 void attach_close(struct attachment *attachment);
 void attach_closep(struct attachment **attachment);
 
+/* The number under which nodes that run the file are to be entered (maps_add_node). */
+unsigned attach_file(const struct attachment *attachment);
+
 /* How many sites are probed, and of how many. */
 size_t attach_sites(const struct attachment *attachment, size_t *wanted);
 const struct attach_refusal *attach_refusals(const struct attachment *attachment, size_t *n);

@@ -145,14 +145,15 @@ static struct abi_node *table_place(const struct maps *maps, uint32_t tgid, unsi
 	return &maps->skel->bss->nodes[(abi_node_place(tgid) + i) & (ABI_NODE_PLACES - 1)];
 }
 
-static int table_put(struct maps *maps, unsigned node, pid_t tgid, struct err *err)
+static int table_put(struct maps *maps, unsigned node, pid_t tgid, unsigned file, struct err *err)
 {
 	for (unsigned i = 0; i < ABI_NODE_TRIES; i++) {
 		struct abi_node *at = table_place(maps, (uint32_t)tgid, i);
 
 		if (at->tgid && at->tgid != ABI_NODE_GONE)
 			continue;
-		at->index = node;
+		at->index = (uint16_t)node;
+		at->file = (uint16_t)file;
 		at->cells = node * maps->node_cells;
 		at->shard_cells = maps->n_nodes * maps->node_cells;
 		__atomic_store_n(&at->tgid, (uint32_t)tgid, __ATOMIC_RELEASE);
@@ -277,7 +278,7 @@ void maps_stop_node(struct maps *maps, unsigned node, uint64_t lost[ABI_FUNCS_MA
 	forget_node(maps, node, lost);
 }
 
-int maps_add_node(struct maps *maps, pid_t tgid, unsigned *node, struct err *err)
+int maps_add_node(struct maps *maps, pid_t tgid, unsigned file, unsigned *node, struct err *err)
 {
 	unsigned n = 0;
 	int r;
@@ -293,7 +294,7 @@ int maps_add_node(struct maps *maps, pid_t tgid, unsigned *node, struct err *err
 	for (unsigned s = 0; s < maps->n_shards; s++)
 		memset(block(maps, s, n), 0, maps->node_cells * sizeof(*maps->cells));
 	forget_node(maps, n, NULL); /* a start that was running while the last one stopped */
-	r = table_put(maps, n, tgid, err);
+	r = table_put(maps, n, tgid, file, err);
 	if (r)
 		return r;
 	maps->nodes[n].used = true;
@@ -301,14 +302,14 @@ int maps_add_node(struct maps *maps, pid_t tgid, unsigned *node, struct err *err
 	return 0;
 }
 
-int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, struct err *err)
+int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, unsigned file, struct err *err)
 {
 	if (node >= maps->n_nodes || !maps->nodes[node].used)
 		return err_set(err, -ENOENT, "there is no node %u", node);
 	if (tgid <= 0 || watched(maps, tgid))
 		return err_set(err, -EEXIST, "process %d is already watched", (int)tgid);
 	maps_stop_node(maps, node, NULL);
-	return table_put(maps, node, tgid, err);
+	return table_put(maps, node, tgid, file, err);
 }
 
 void maps_drop_node(struct maps *maps, unsigned node)
@@ -347,12 +348,14 @@ int maps_put_sites(struct maps *maps, const struct abi_site *sites, size_t n_sit
 			       "the watched programs need more than %d ways to read a value",
 			       ABI_VALUE_TABLE_MAX);
 	}
+	range.file = (uint16_t)(range.site + 1);
 	if (n_values)
 		memcpy(&maps->skel->bss->values[range.value], values, n_values * sizeof(*values));
 	for (size_t i = 0; i < n_sites; i++) {
 		struct abi_site *site = &maps->skel->bss->sites[range.site + i];
 
 		*site = sites[i];
+		site->file = range.file;
 		for (size_t v = 0; v < ABI_VALUES_MAX && site->slot[v] != ABI_NO_SLOT; v++)
 			site->value[v] = (uint16_t)(site->value[v] + range.value);
 	}

@@ -29,15 +29,19 @@ void maps_closep(struct maps **maps);
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
-/* Gives the process a block of cells, all 0; from now on its calls count. */
-int maps_add_node(struct maps *maps, pid_t tgid, unsigned *node, struct err *err);
+/* Gives the process a block of cells, all 0; from now on its calls count: those at
+ * sites of @file, the number of the executable that it runs (maps_range.file). Where
+ * two names lead to one file on disk, as those of two containers of one image do,
+ * each one's probes are hit by the processes of both. */
+int maps_add_node(struct maps *maps, pid_t tgid, unsigned file, unsigned *node, struct err *err);
 
 /* Stops counting for it. Its calls in flight are forgotten; their number for
  * each function is added to @lost (may be NULL). Cells stay readable. */
 void maps_stop_node(struct maps *maps, unsigned node, uint64_t lost[ABI_FUNCS_MAX]);
 
 /* Counts on into the same cells for another process (the node was restarted). */
-int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, struct err *err);
+int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, unsigned file,
+		       struct err *err);
 
 /* Stops and gives the block back. */
 void maps_drop_node(struct maps *maps, unsigned node);
@@ -59,8 +63,9 @@ void maps_read_flights(const struct maps *maps, struct maps_flights *out);
 
 /* ---- sites ------------------------------------------------------------------------ */
 
-/* A range of the site and value tables. */
+/* A range of the site and value tables, all of one executable. */
 struct maps_range {
+	uint16_t file; /* its number: not 0, and that of no other range in use */
 	uint32_t site, n_sites;
 	uint32_t value, n_values;
 };

@@ -43,20 +43,20 @@ static void adds_nodes(void **state)
 	(void)state;
 	if (load(&layout, 2, &maps))
 		skip();
-	assert_int_equal(maps_add_node(maps, 100, &a, &err), 0);
-	assert_int_equal(maps_add_node(maps, 100, &b, &err), -EEXIST);
-	assert_int_equal(maps_add_node(maps, 0, &b, &err), -EEXIST);
-	assert_int_equal(maps_add_node(maps, 101, &b, &err), 0);
-	assert_int_equal(maps_add_node(maps, 102, &c, &err), -ENOSPC);
+	assert_int_equal(maps_add_node(maps, 100, 1, &a, &err), 0);
+	assert_int_equal(maps_add_node(maps, 100, 1, &b, &err), -EEXIST);
+	assert_int_equal(maps_add_node(maps, 0, 1, &b, &err), -EEXIST);
+	assert_int_equal(maps_add_node(maps, 101, 1, &b, &err), 0);
+	assert_int_equal(maps_add_node(maps, 102, 1, &c, &err), -ENOSPC);
 	maps_read_node(maps, a, cells);
 	for (size_t i = 0; i < layout->cells; i++)
 		assert_int_equal(cells[i], 0);
 	maps_drop_node(maps, a);
-	assert_int_equal(maps_continue_node(maps, a, 103, &err), -ENOENT);
-	assert_int_equal(maps_add_node(maps, 102, &c, &err), 0);
+	assert_int_equal(maps_continue_node(maps, a, 103, 1, &err), -ENOENT);
+	assert_int_equal(maps_add_node(maps, 102, 1, &c, &err), 0);
 	assert_int_equal(c, a);
-	assert_int_equal(maps_continue_node(maps, c, 101, &err), -EEXIST);
-	assert_int_equal(maps_continue_node(maps, c, 103, &err), 0);
+	assert_int_equal(maps_continue_node(maps, c, 101, 1, &err), -EEXIST);
+	assert_int_equal(maps_continue_node(maps, c, 103, 1, &err), 0);
 	maps_stop_node(maps, c, NULL);
 	maps_stop_node(maps, c, NULL);
 	maps_drop_node(maps, 77);
@@ -73,11 +73,11 @@ static void forgets_nodes(void **state)
 	(void)state;
 	if (load(&layout, ABI_NODES_MAX, &maps))
 		skip();
-	assert_int_equal(maps_add_node(maps, 1, &first, &err), 0);
+	assert_int_equal(maps_add_node(maps, 1, 1, &first, &err), 0);
 	for (int i = 1; i < ABI_NODES_MAX; i++)
-		assert_int_equal(maps_add_node(maps, 1 + i, &node, &err), 0);
+		assert_int_equal(maps_add_node(maps, 1 + i, 1, &node, &err), 0);
 	for (pid_t tgid = 1000; tgid < 3000; tgid++)
-		assert_int_equal(maps_continue_node(maps, first, tgid, &err), 0);
+		assert_int_equal(maps_continue_node(maps, first, tgid, 1, &err), 0);
 }
 
 static void places_sites(void **state)
@@ -96,6 +96,8 @@ static void places_sites(void **state)
 	assert_int_equal(maps_put_sites(maps, sites, 2, values, 1500, &b, &err), -ENOSPC);
 	assert_int_equal(maps_put_sites(maps, sites, 2, values, 1, &b, &err), 0);
 	assert_int_equal(b.site, a.site + 2);
+	assert_int_not_equal(a.file, 0);
+	assert_int_not_equal(b.file, a.file);
 	assert_int_equal(b.value, 1500);
 	maps_take_sites(maps, &a);
 	assert_int_equal(maps_put_sites(maps, sites, 2, values, 1500, &a, &err), 0);
