@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/mem.h"
+#include "target/exe.h"
 #include "target/said.h"
 
 struct attachment {
@@ -53,16 +54,33 @@ static int differs(const struct plan *plan, const struct plan_site *site, const 
 		n ? have : " nothing there");
 }
 
+/* A breakpoint anywhere else would not be run but read as data, and change it. */
+static int no_code(const struct plan *plan, const struct plan_site *site, struct err *err)
+{
+	return err_set(err, -ESTALE,
+		       "the plan has a site at offset 0x%llx, where %s has no code; make the plan "
+		       "again from the build that runs",
+		       (unsigned long long)site->offset,
+		       plan->binary ? plan->binary : "the program");
+}
+
 int attach_compare(int fd, const struct plan *plan, const struct compiled *compiled,
 		   struct err *err)
 {
+	_free_ struct exe_code *code = NULL;
+	size_t n_code = 0;
+	int r = exe_read_code(fd, plan->binary ? plan->binary : "the program", &code, &n_code, err);
+
+	if (r)
+		return r;
 	for (size_t i = 0; i < compiled->n_sites; i++) {
 		const struct plan_site *site = &plan->sites[compiled->from[i]];
 		uint8_t found[PLAN_BYTES_MAX];
 		ssize_t n;
 
-		if (site->offset > INT64_MAX)
-			return differs(plan, site, found, 0, err);
+		if (site->offset > INT64_MAX ||
+		    !exe_is_code(code, n_code, site->offset, site->n_bytes))
+			return no_code(plan, site, err);
 		do
 			n = pread(fd, found, site->n_bytes, (off_t)site->offset);
 		while (n < 0 && errno == EINTR);

@@ -27,7 +27,7 @@ struct attach_refusal {
 
 /*
  * Compares every site's bytes with the open file @fd and refuses the whole file
- * (-ESTALE) on any difference. Then sets all probes, ends before starts, so that
+ * (-ESTALE) on any difference, and where a site is not in code. Then sets all probes, ends before starts, so that
  * a call that is counted is also seen to end. A site that the kernel refuses is
  * searched for and its instance left out; see attach_refusals(). Fails where the
  * kernel refuses everything. @fd may be closed afterwards. @maps must outlive it.
@@ -44,7 +44,7 @@ unsigned attach_file(const struct attachment *attachment);
 size_t attach_sites(const struct attachment *attachment, size_t *wanted);
 const struct attach_refusal *attach_refusals(const struct attachment *attachment, size_t *n);
 
-/* Pure: does the file hold what the plan says? 0, -ESTALE or a reading error. */
+/* Pure: does the file hold what the plan says, in code? 0, -ESTALE or a reading error. */
 int attach_compare(int fd, const struct plan *plan, const struct compiled *compiled,
 		   struct err *err);
 

@@ -227,7 +227,7 @@ void maps_read_flights(const struct maps *maps, struct maps_flights *out)
 /* Frees a place as an end does, so that it and a late end never both count. */
 static bool forget(struct maps *maps, struct abi_bucket *bucket, size_t b, size_t i, uint64_t key)
 {
-	uint64_t expected = key, hash = abi_key_hash(key);
+	__u64 expected = key, hash = abi_key_hash(key);
 
 	bucket->call[i].start_ns = 0;
 	if (!__atomic_compare_exchange_n(&bucket->key[i], &expected, 0, false, __ATOMIC_SEQ_CST,

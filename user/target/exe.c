@@ -126,14 +126,27 @@ static bool find_build_id(const uint8_t *at, size_t size, size_t align, struct e
 	return false;
 }
 
-static int read_build_id(int fd, const char *name, const Elf64_Ehdr *ehdr, struct exe *out,
-			 struct err *err)
+/* The program headers, to be freed; there are ehdr->e_phnum. */
+static int read_phdrs(int fd, const char *name, const Elf64_Ehdr *ehdr, Elf64_Phdr **out,
+		      struct err *err)
 {
 	_free_ Elf64_Phdr *phdrs = mem_array(ehdr->e_phnum, sizeof(*phdrs));
 	int r = read_at(fd, phdrs, ehdr->e_phnum * sizeof(*phdrs), ehdr->e_phoff);
 
 	if (r)
 		return read_failed(name, r, err);
+	*out = TAKE_PTR(phdrs);
+	return 0;
+}
+
+static int read_build_id(int fd, const char *name, const Elf64_Ehdr *ehdr, struct exe *out,
+			 struct err *err)
+{
+	_free_ Elf64_Phdr *phdrs = NULL;
+	int r = read_phdrs(fd, name, ehdr, &phdrs, err);
+
+	if (r)
+		return r;
 	for (size_t i = 0; i < ehdr->e_phnum; i++) {
 		_free_ uint8_t *notes = NULL;
 		size_t size = phdrs[i].p_filesz;
@@ -172,6 +185,35 @@ int exe_read(int fd, const char *name, struct exe *out, struct err *err)
 	if (!r)
 		*out = exe;
 	return r;
+}
+
+int exe_read_code(int fd, const char *name, struct exe_code **out, size_t *n, struct err *err)
+{
+	_free_ Elf64_Phdr *phdrs = NULL;
+	struct exe_code *code;
+	Elf64_Ehdr ehdr;
+	int r = read_header(fd, name, &ehdr, err);
+
+	if (!r)
+		r = read_phdrs(fd, name, &ehdr, &phdrs, err);
+	if (r)
+		return r;
+	code = mem_array(ehdr.e_phnum, sizeof(*code));
+	*n = 0;
+	for (size_t i = 0; i < ehdr.e_phnum; i++)
+		if (phdrs[i].p_type == PT_LOAD && (phdrs[i].p_flags & PF_X))
+			code[(*n)++] = (struct exe_code){ phdrs[i].p_offset, phdrs[i].p_filesz };
+	*out = code;
+	return 0;
+}
+
+bool exe_is_code(const struct exe_code *code, size_t n, uint64_t offset, uint64_t size)
+{
+	for (size_t i = 0; i < n; i++)
+		if (offset >= code[i].offset && offset - code[i].offset <= code[i].size &&
+		    size <= code[i].size - (offset - code[i].offset))
+			return true;
+	return false;
 }
 
 int exe_of_process(pid_t tgid, int *fd, struct exe *out, struct err *err)

@@ -39,6 +39,16 @@ bool exe_same(const struct exe *a, const struct exe *b);
  * @name when it is no 64-bit ELF program for this architecture, or damaged. */
 int exe_read(int fd, const char *name, struct exe *out, struct err *err);
 
+/* A part of the file that is mapped as code (PT_LOAD with PF_X). */
+struct exe_code {
+	uint64_t offset, size; /* bytes in the file */
+};
+
+/* All such parts of the open file, in *@out, to be freed. Errors as in exe_read. */
+int exe_read_code(int fd, const char *name, struct exe_code **out, size_t *n, struct err *err);
+/* Whether @size bytes at @offset all lie in one of them. */
+bool exe_is_code(const struct exe_code *code, size_t n, uint64_t offset, uint64_t size);
+
 /* Opens the file behind /proc/@tgid/exe and reads its identity. *@fd is open
  * for reading; a path of it is /proc/self/fd/N. -ESRCH when the process is gone,
  * -ENOENT when it has no executable (a kernel thread). */

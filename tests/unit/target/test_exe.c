@@ -206,6 +206,45 @@ static void knows_processes(void **state)
 	assert_non_null(strstr(err.text, "has ended"));
 }
 
+static size_t read_code(const struct file *f, struct exe_code **code)
+{
+	_close_ int fd = memfd_create("exe", MFD_CLOEXEC);
+	struct err err = {};
+	size_t n = 9;
+
+	assert_int_equal(write(fd, f, sizeof(*f)), (ssize_t)sizeof(*f));
+	assert_int_equal(exe_read_code(fd, "wallet", code, &n, &err), 0);
+	return n;
+}
+
+/* Code is what is loaded as code, to the byte. */
+static void knows_code(void **state)
+{
+	_free_ struct exe_code *none = NULL, *code = NULL;
+	struct err err = {};
+	struct file f;
+	size_t n;
+
+	(void)state;
+	fill(&f);
+	assert_int_equal(read_code(&f, &none), 0); /* loaded, but not to be executed */
+	assert_false(exe_is_code(none, 0, 0, 1));
+	f.phdrs[0] = (Elf64_Phdr){
+		.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = 0x100, .p_filesz = 0x10
+	};
+	f.phdrs[1].p_flags = PF_X; /* not loaded */
+	n = read_code(&f, &code);
+	assert_int_equal(n, 1);
+	assert_true(exe_is_code(code, n, 0x100, 0x10));
+	assert_true(exe_is_code(code, n, 0x10f, 1));
+	assert_false(exe_is_code(code, n, 0xff, 2));
+	assert_false(exe_is_code(code, n, 0x10f, 2));
+	assert_false(exe_is_code(code, n, 0x110, 1));
+	assert_false(exe_is_code(code, n, UINT64_MAX, 2));
+	assert_false(exe_is_code(code, n, 0x108, UINT64_MAX));
+	assert_int_equal(exe_read_code(-1, "wallet", &code, &n, &err), -EBADF);
+}
+
 static void wants_regular_files(void **state)
 {
 	_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -223,6 +262,7 @@ int main(void)
 		cmocka_unit_test(reads_build_id),     cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(survives_bad_notes), cmocka_unit_test(survives_any_byte),
 		cmocka_unit_test(knows_processes),    cmocka_unit_test(wants_regular_files),
+		cmocka_unit_test(knows_code),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
