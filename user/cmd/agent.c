@@ -58,6 +58,28 @@ static int check_exe(struct agent *agent, struct err *err)
 	return exe_read(fd, path, &agent->only, err);
 }
 
+/* --debug must be of a build, by which the executable is known. */
+static int check_debug(struct agent *agent, struct err *err)
+{
+	const char *path = agent->options->debug;
+	_close_ int fd = -1;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "--debug %s cannot be opened: %s", path,
+			       strerror(errno));
+	if (!debugfile_ask(fd, &agent->debug))
+		return err_set(err, -ENOEXEC, "--debug %s is not an ELF file", path);
+	if (!agent->debug.n_build_id && !agent->options->exe && !agent->options->pid)
+		return err_set(err, -EINVAL,
+			       "--debug %s has no build-id by which its executable could be "
+			       "known; name the executable with --exe or --pid",
+			       path);
+	return 0;
+}
+
 int agent_open(struct agent *agent, const struct options *options, struct err *err)
 {
 	int r;
@@ -67,6 +89,8 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 	r = load_profile(agent, err);
 	if (r == 0)
 		r = check_exe(agent, err);
+	if (r == 0)
+		r = check_debug(agent, err);
 	if (r == 0)
 		r = load_packs(agent, err);
 	if (r < 0)

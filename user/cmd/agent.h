@@ -18,6 +18,7 @@
 #include "probe/layout.h"
 #include "probe/maps.h"
 #include "profile/profile.h"
+#include "symbol/debugfile.h"
 #include "symbol/packs.h"
 #include "symbol/plan.h"
 #include "target/exe.h"
@@ -70,7 +71,8 @@ struct agent {
 	struct scan processes; /* as of the last look */
 	VEC(struct binary *) binaries;
 	VEC(struct node *) nodes;
-	struct exe only; /* --exe: its identity */
+	struct exe only;             /* --exe: its identity */
+	struct debugfile_says debug; /* --debug: what it is of */
 	double started;
 	int stats_fd;
 	struct rate rates[PROFILE_FUNCS_MAX]; /* for the page */

@@ -41,6 +41,25 @@ static char *path_of(pid_t tgid)
 	return mem_strdup(path);
 }
 
+/* Whether this is the build that --debug is of. */
+static bool of_debug_file(const struct agent *agent, const struct exe *exe)
+{
+	const struct debugfile_says *debug = &agent->debug;
+
+	return exe->n_build_id && exe->n_build_id == debug->n_build_id &&
+	       memcmp(exe->build_id, debug->build_id, exe->n_build_id) == 0;
+}
+
+/* Whether it may be a node at all: asked of every process, so it must be cheap. */
+static bool may_be_ours(const struct agent *agent, const struct exe *exe, int fd)
+{
+	struct source_options from = { .folder = DEBUGFILE_FOLDER };
+
+	return packs_find(&agent->packs, exe->build_id, exe->n_build_id) ||
+	       of_debug_file(agent, exe) || peek_may_have(fd, agent->profile) ||
+	       source_may_be(&from, fd);
+}
+
 static bool wanted_explicitly(const struct agent *agent, const struct exe *exe, pid_t tgid)
 {
 	if (agent->options->exe)
@@ -63,9 +82,7 @@ struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err)
 	binary->exe = exe;
 	binary->path = path_of(tgid);
 	*VEC_ADD(&agent->binaries) = binary;
-	binary->ours = wanted_explicitly(agent, &exe, tgid) ||
-		       packs_find(&agent->packs, exe.build_id, exe.n_build_id) ||
-		       peek_may_have(fd, agent->profile);
+	binary->ours = wanted_explicitly(agent, &exe, tgid) || may_be_ours(agent, &exe, fd);
 	if (binary->ours)
 		binary_probe(agent, binary, fd);
 	return binary;
@@ -141,18 +158,28 @@ static void add_absent_rows(const struct profile *profile, struct plan *plan)
 	}
 }
 
+/* A debug file is for the executable that the user named, else for those of its build. */
+static struct source_options source_options(const struct agent *agent, const struct binary *b)
+{
+	bool debug = agent->options->exe || agent->options->pid || of_debug_file(agent, &b->exe);
+
+	return (struct source_options){ .debug = debug ? agent->options->debug : NULL,
+					.folder = DEBUGFILE_FOLDER };
+}
+
 /* A pack of exactly this build comes first: it was made from the build itself. */
 static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *err)
 {
 	const struct pack_file *pack =
 		packs_find(&agent->packs, b->exe.build_id, b->exe.n_build_id);
+	struct source_options from = source_options(agent, b);
 	int r;
 
 	if (!pack) {
-		b->source = mem_strdup(agent->options->debug ? agent->options->debug :
-							       "its own debug information");
-		return resolve_plan_apart(fd, b->path, agent->options->debug, agent->profile,
-					  &b->plan, err);
+		r = resolve_plan_apart(fd, b->path, &from, agent->profile, &b->plan, err);
+		if (r == 0)
+			b->source = mem_strdup(b->plan->source);
+		return r;
 	}
 	b->source = mem_printf("the pack %s", pack->path);
 	r = packs_load(pack, &b->plan, err);
@@ -164,7 +191,7 @@ static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *
 /* The user named this very executable, by a flag or by putting its pack in place. */
 static bool named(const struct agent *agent, const struct binary *b)
 {
-	return agent->options->exe || agent->options->pid ||
+	return agent->options->exe || agent->options->pid || of_debug_file(agent, &b->exe) ||
 	       packs_find(&agent->packs, b->exe.build_id, b->exe.n_build_id);
 }
 

@@ -159,7 +159,7 @@ static const struct option_row rows[] = {
 	{ "--profile", set_profile, false },
 	{ "--exe", set_exe, false },
 	{ "--pid", set_pid, false },
-	{ "--debug-file", set_debug, false },
+	{ "--debug", set_debug, false },
 	{ "--pack", set_pack, false },
 	{ "--node-id", set_node_id, false },
 	{ "--output", set_output, false },
@@ -182,7 +182,7 @@ static const char help[] =
 	"  --profile NAME|FILE        functions and metrics (default: mpc-node, built in)\n"
 	"  --exe FILE                 only processes of this executable\n"
 	"  --pid PID                  only this process\n"
-	"  --debug-file FILE          separate debug information of --exe\n"
+	"  --debug FILE               debug information of a stripped executable, a file of its own\n"
 	"  --pack FILE|FOLDER         packs of stripped executables, may be repeated\n"
 	"  --node-id NAME             node_id of a process that does not name itself\n"
 	"\n"

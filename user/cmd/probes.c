@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cmd/run.h"
 #include "profile/profile.h"
+#include "symbol/debugfile.h"
 #include "symbol/pack.h"
 #include "symbol/resolve.h"
 
@@ -37,6 +38,7 @@ static int open_target(const struct options *o, char **path, int *fd, struct err
 static int resolve(const struct options *o, struct profile **profile, struct plan **plan,
 		   struct err *err)
 {
+	struct source_options from = { .debug = o->debug, .folder = DEBUGFILE_FOLDER };
 	struct profile_faults faults = {};
 	_free_ char *path = NULL;
 	_close_ int fd = -1;
@@ -46,7 +48,7 @@ static int resolve(const struct options *o, struct profile **profile, struct pla
 	if (r == 0)
 		r = open_target(o, &path, &fd, err);
 	if (r == 0)
-		r = resolve_plan(fd, path, o->debug, *profile, plan, err);
+		r = resolve_plan(fd, path, &from, *profile, plan, err);
 	return r;
 }
 
@@ -69,6 +71,7 @@ static bool complete(const struct profile *profile, const struct plan *plan)
 
 static void print_rows(const struct plan *plan)
 {
+	printf("resolved from %s\n", plan->source);
 	for (unsigned f = 0; f < plan->n_funcs; f++) {
 		printf("%s\n", plan->funcs[f].name);
 		for (size_t i = 0; i < plan->n_rows; i++) {
@@ -102,6 +105,7 @@ static void print_json(const struct plan *plan)
 		add_text(o, "where", row->where);
 		add_text(o, "how", row->how);
 		add_text(o, "reason", row->reason);
+		add_text(o, "source", plan->source);
 		json_object_array_add(list, o);
 	}
 	puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY));

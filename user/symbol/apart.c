@@ -2,12 +2,14 @@
 /*
  * Resolving in a child process. Executables and their debug information are
  * data from outside, read by libraries that have had their faults; the agent is
- * root. So the child opens the debug file while it still may, then gives up
- * everything: user and groups, capabilities, other files, core dumps, and all
- * but a bounded share of memory and time. A .dwo file that stands beside the
- * executable is opened later by libdw, as nobody: it must be readable for all.
+ * root. So the child opens the debug file that the user gave, and the folder of
+ * debug files, while it still may, then gives up everything: user and groups,
+ * capabilities, other files, core dumps, and all but a bounded share of memory and
+ * time. What it opens later, it opens as nobody: the files in that folder, and the
+ * .dwo files that libdw finds beside the executable must be readable for all.
  *
- * The answer is one line, `plan` or `error CODE`, and behind it a pack or a sentence.
+ * The answer is one line, `plan SOURCE`, `bare SOURCE` or `error CODE`, and behind it
+ * a pack or a sentence.
  */
 #include "symbol/resolve.h"
 
@@ -39,9 +41,11 @@
 /* --- the child -------------------------------------------------------------------- */
 
 struct task {
-	int fd, debug_fd, answer;
-	const char *path, *debug_path;
+	int fd, answer;
+	const char *path;
+	const struct source_options *options;
 	const struct profile *profile;
+	pid_t parent;
 };
 
 static rlim_t file_size(int fd)
@@ -62,19 +66,24 @@ static void limit(int what, rlim_t soft, rlim_t hard)
 	setrlimit(what, &now);
 }
 
-static void set_limits(const struct task *task)
+static void set_limits(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* its shadow takes terabytes of addresses */
-	rlim_t memory = MEMORY_BYTES + 2 * (file_size(task->fd) + file_size(task->debug_fd));
-
-	limit(RLIMIT_AS, memory, memory);
-#else
-	(void)task;
-	(void)file_size;
-#endif
 	limit(RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 5);
 	limit(RLIMIT_CORE, 0, 0);
 	limit(RLIMIT_FSIZE, 0, 0); /* pipes are not files */
+}
+
+/* Once it is known how large the files are. */
+static void limit_memory(int fd, int debug_fd)
+{
+#ifndef __SANITIZE_ADDRESS__ /* its shadow takes terabytes of addresses */
+	rlim_t memory = MEMORY_BYTES + 2 * (file_size(fd) + file_size(debug_fd));
+
+	limit(RLIMIT_AS, memory, memory);
+#else
+	(void)fd, (void)debug_fd;
+	(void)file_size;
+#endif
 }
 
 static int fd_order(const void *a, const void *b)
@@ -85,7 +94,7 @@ static int fd_order(const void *a, const void *b)
 /* Closes all but the standard streams and ours. */
 static void close_others(const struct task *task)
 {
-	int keep[] = { STDERR_FILENO, task->fd, task->debug_fd, task->answer };
+	int keep[] = { STDERR_FILENO, task->fd, task->answer };
 	unsigned from = 0;
 
 	qsort(keep, ARRAY_SIZE(keep), sizeof(*keep), fd_order);
@@ -137,41 +146,50 @@ static void send_all(int fd, const struct strbuf *text)
 	}
 }
 
+static int find_plan(const struct task *task, const struct source_look *look, struct plan **out,
+		     struct err *err)
+{
+	struct source source;
+	int r = source_find(look, task->fd, task->path, &source, err);
+
+	if (r < 0)
+		return r;
+	limit_memory(task->fd, source.fd);
+	return resolve_plan_from(task->fd, task->path, &source, task->profile, out, err);
+}
+
 static void answer(const struct task *task, struct strbuf *out)
 {
+	struct source_look look;
 	struct plan *plan = NULL;
 	struct err err = {};
-	int r = resolve_plan_open(task->fd, task->path, task->debug_fd, task->debug_path,
-				  task->profile, &plan, &err);
+	int r = source_look(task->options, task->fd, &look, &err);
 
-	if (r < 0) {
+	set_limits();
+	drop_privileges();
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of user clears it */
+	if (getppid() != task->parent)
+		return;
+	if (r == 0)
+		r = find_plan(task, &look, &plan, &err);
+	if (r < 0 || !plan) {
 		strbuf_printf(out, "error %d\n%s", -r, err.text);
 		return;
 	}
-	strbuf_puts(out, "plan\n");
+	strbuf_printf(out, "%s %s\n", plan->bare ? "bare" : "plan", plan->source);
 	pack_write(plan, out);
 }
 
 /* The child's life. It leaves by the system call: the ends that the caller has
  * planned for itself (atexit, leak checks) are none of its business. */
-static void run_child(struct task *task, pid_t parent)
+static void run_child(const struct task *task)
 {
 	struct strbuf out = {};
 
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	close_others(task);
-	if (task->debug_path) {
-		task->debug_fd = open(task->debug_path, O_RDONLY | O_CLOEXEC);
-		if (task->debug_fd < 0)
-			strbuf_printf(&out, "error %d\ndebug file %s: %s", errno, task->debug_path,
-				      strerror(errno));
-	}
-	set_limits(task);
-	drop_privileges();
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of user clears it */
-	if (!out.len && getppid() == parent)
-		answer(task, &out);
+	answer(task, &out);
 	send_all(task->answer, &out);
 	syscall(SYS_exit_group, 0);
 }
@@ -256,10 +274,23 @@ static int ended(const char *path, int status, struct err *err)
 		       WEXITSTATUS(status));
 }
 
+/* `KEY SOURCE`: what is behind the key, up to the line's end. */
+static char *source_after(const char *text, const char *key, const char *eol)
+{
+	size_t len = strlen(key);
+
+	if (strncmp(text, key, len) != 0 || text[len] != ' ')
+		return NULL;
+	return mem_strndup(text + len + 1, (size_t)(eol - text) - len - 1);
+}
+
 static int understand(const char *path, const struct strbuf *text, struct plan **out,
 		      struct err *err)
 {
-	static const char plan[] = "plan\n", error[] = "error ";
+	static const char error[] = "error ";
+	const char *eol = strchr(text->text, '\n');
+	_free_ char *full = eol ? source_after(text->text, "plan", eol) : NULL;
+	_free_ char *bare = eol ? source_after(text->text, "bare", eol) : NULL;
 	struct plan *p;
 	char *end;
 	long code;
@@ -270,13 +301,16 @@ static int understand(const char *path, const struct strbuf *text, struct plan *
 		return err_set(err, code > 0 && code < 4096 ? -(int)code : -EBADMSG, "%s",
 			       *end == '\n' ? end + 1 : end);
 	}
-	if (strncmp(text->text, plan, sizeof(plan) - 1) != 0)
+	if (!full && !bare)
 		return err_set(err, -EBADMSG, "%s: looking for functions gave no plan", path);
-	r = pack_read(path, text->text + sizeof(plan) - 1, text->len - (sizeof(plan) - 1), &p, err);
+	r = pack_read(path, eol + 1, text->len - (size_t)(eol + 1 - text->text), &p, err);
 	if (r < 0)
 		return err_wrap(err, "what was found is no sound plan");
 	free(p->binary);
 	p->binary = mem_strdup(path); /* a pack has only the file's name */
+	p->bare = bare != NULL;
+	p->source = full ? TAKE_PTR(full) : TAKE_PTR(bare);
+	plan_clean(p);
 	*out = p;
 	return 0;
 }
@@ -303,7 +337,7 @@ static int finish(const char *path, pid_t pid, int fd, struct plan **out, struct
 	return understand(path, &text, out, err);
 }
 
-int resolve_plan_apart(int fd, const char *path, const char *debug_path,
+int resolve_plan_apart(int fd, const char *path, const struct source_options *options,
 		       const struct profile *profile, struct plan **out, struct err *err)
 {
 	_close_ int from = -1, to = -1;
@@ -319,9 +353,9 @@ int resolve_plan_apart(int fd, const char *path, const char *debug_path,
 		return err_set(err, -errno, "%s: no process to look for functions in: %s", path,
 			       strerror(errno));
 	if (pid == 0) {
-		struct task task = { fd, -1, to, path, debug_path, profile };
+		struct task task = { fd, to, path, options, profile, parent };
 
-		run_child(&task, parent);
+		run_child(&task);
 	}
 	close(TAKE_FD(to));
 	return finish(path, pid, from, out, err);

@@ -147,8 +147,8 @@ static struct function *open_around(struct resolver *rs, Dwarf_Die *around, stru
 
 /* --- plan rows and sites -------------------------------------------------------- */
 
-static struct plan_site *add_site(struct resolver *rs, const struct function *fn,
-				  const struct draft *draft, unsigned func, unsigned row)
+struct plan_site *instance_add_site(struct resolver *rs, const struct function *fn,
+				    const struct draft *draft, unsigned func, unsigned row)
 {
 	const struct insn *in = &fn->code->at[draft->insn];
 	const uint8_t *bytes = image_bytes(rs->image, in->addr, in->len);
@@ -230,7 +230,8 @@ static void emit_poll(struct resolver *rs, const struct debug_hit *hit, struct c
 
 	result_prepare(rs->open, co, hit, origin, pf);
 	for (size_t i = 0; i < co->drafts.n; i++) {
-		struct plan_site *site = add_site(rs, rs->open, &co->drafts.at[i], hit->func, row);
+		struct plan_site *site =
+			instance_add_site(rs, rs->open, &co->drafts.at[i], hit->func, row);
 
 		if (!site)
 			continue;
@@ -338,6 +339,16 @@ static void count_drop_sites(struct plan *plan, unsigned row)
 	plan->rows[row].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
 }
 
+void instance_add_cancels(struct resolver *rs, const struct function *fn,
+			  const struct drafts *drafts, unsigned func)
+{
+	unsigned row = drop_row(rs, func);
+
+	for (size_t i = 0; i < drafts->n; i++)
+		instance_add_site(rs, fn, &drafts->at[i], func, row);
+	count_drop_sites(rs->plan, row);
+}
+
 /* Where the state byte of @future can be, seen from the glue's argument. */
 static size_t state_offsets(const struct debug_hit *hit, Dwarf_Die *origin,
 			    const struct resolver_future *future, enum glue glue,
@@ -364,7 +375,6 @@ static bool drop_one(struct resolver *rs, const struct debug_hit *hit, Dwarf_Die
 	int64_t offsets[TYPE_INSIDE_MAX];
 	struct drafts drafts = {};
 	size_t n = state_offsets(hit, origin, future, glue, offsets);
-	unsigned row;
 
 	add_ranges(die, &own);
 	if (glue == GLUE_OF_FUTURE) {
@@ -373,12 +383,8 @@ static bool drop_one(struct resolver *rs, const struct debug_hit *hit, Dwarf_Die
 	}
 	for (size_t i = 0; i < n; i++)
 		coroutine_find_drop(rs->open, &own, future->states, offsets[i], &drafts);
-	if (drafts.n) {
-		row = drop_row(rs, hit->func);
-		for (size_t i = 0; i < drafts.n; i++)
-			add_site(rs, rs->open, &drafts.at[i], hit->func, row);
-		count_drop_sites(rs->plan, row);
-	}
+	if (drafts.n)
+		instance_add_cancels(rs, rs->open, &drafts, hit->func);
 	free(drafts.at);
 	return drafts.n > 0;
 }
@@ -395,7 +401,6 @@ static bool drop_merged(struct resolver *rs, const struct debug_hit *hit, uint64
 	struct ranges whole = {};
 	struct drafts drafts = {};
 	struct function *fn = NULL;
-	unsigned row;
 	bool found;
 
 	if (unwind_find(rs->image, target, &bounds) < 0)
@@ -406,12 +411,8 @@ static bool drop_merged(struct resolver *rs, const struct debug_hit *hit, uint64
 		coroutine_find_drop(fn, &whole, future->states, future->state, &drafts);
 	}
 	found = drafts.n > 0;
-	if (found) {
-		row = drop_row(rs, hit->func);
-		for (size_t i = 0; i < drafts.n; i++)
-			add_site(rs, fn, &drafts.at[i], hit->func, row);
-		count_drop_sites(rs->plan, row);
-	}
+	if (found)
+		instance_add_cancels(rs, fn, &drafts, hit->func);
 	free(drafts.at);
 	ranges_free(&whole);
 	function_free(fn);
@@ -485,7 +486,7 @@ static bool leaves(const struct function *fn, const struct insn *in)
 				    (in->target < fn->low || in->target >= fn->high));
 }
 
-static void plain_drafts(const struct function *fn, struct drafts *out)
+void instance_plain_drafts(const struct function *fn, struct drafts *out)
 {
 	struct abi_recipe key = { .reg = ABI_REG_RSP };
 
@@ -521,13 +522,13 @@ bool instance_plain(struct resolver *rs, const struct debug_hit *hit)
 			     strbuf_take(&why));
 		return true;
 	}
-	plain_drafts(fn, &drafts);
+	instance_plain_drafts(fn, &drafts);
 	row = plan_add_row(
 		rs->plan, hit->func, PLAN_READY, describe(hit, &die, &around),
 		mem_printf("entry and %zu return site%s", drafts.n - 1, drafts.n == 2 ? "" : "s"),
 		NULL);
 	for (size_t i = 0; i < drafts.n; i++) {
-		struct plan_site *site = add_site(rs, fn, &drafts.at[i], hit->func, row);
+		struct plan_site *site = instance_add_site(rs, fn, &drafts.at[i], hit->func, row);
 
 		if (site)
 			result_plain(fn, &origin, &die, pf, site, &why);

@@ -34,4 +34,14 @@ bool instance_drop(struct resolver *rs, const struct debug_hit *hit);
 /* Looks at glue of what has the future inside, where its own was not found. */
 bool instance_drop_around(struct resolver *rs, const struct debug_hit *hit);
 
+/* Parts of these that need no debug information. A site of @fn at the draft's
+ * instruction, NULL where the file does not back it; … */
+struct plan_site *instance_add_site(struct resolver *rs, const struct function *fn,
+				    const struct draft *draft, unsigned func, unsigned row);
+/* … the cancel sites in @drafts, in the one row of all drop glue of the function; … */
+void instance_add_cancels(struct resolver *rs, const struct function *fn,
+			  const struct drafts *drafts, unsigned func);
+/* … and the entry and every way out of a function that is not async. */
+void instance_plain_drafts(const struct function *fn, struct drafts *out);
+
 #endif

@@ -50,6 +50,7 @@ static void clean(char *text)
 void plan_clean(struct plan *plan)
 {
 	clean(plan->binary);
+	clean(plan->source);
 	for (size_t f = 0; f < plan->n_funcs; f++)
 		clean(plan->funcs[f].name);
 	for (size_t r = 0; r < plan->n_rows; r++) {
@@ -90,6 +91,7 @@ void plan_free(struct plan *plan)
 	free(plan->sites);
 	free(plan->rows);
 	free(plan->funcs);
+	free(plan->source);
 	free(plan->binary);
 	free(plan);
 }

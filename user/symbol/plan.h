@@ -9,6 +9,7 @@
 #ifndef SYMBOL_PLAN_H
 #define SYMBOL_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,7 +73,9 @@ struct plan_func {
 };
 
 struct plan {
-	char *binary;         /* path it was resolved from, for people */
+	char *binary; /* path it was resolved from, for people */
+	char *source; /* what it was resolved from, for people; no pack has it, may be NULL */
+	bool bare;    /* … and that was no debug information; no pack has it */
 	uint8_t build_id[20]; /* GNU build-id, n_build_id 0 when the file has none */
 	size_t n_build_id;
 	struct plan_func *funcs;

@@ -2,16 +2,14 @@
 /* From a profile and an executable to a plan. */
 #include "symbol/resolve.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "symbol/debug.h"
 #include "symbol/instance.h"
 #include "symbol/suggest.h"
+#include "symbol/symtab.h"
 
 static bool has_rows(const struct plan *plan, unsigned func)
 {
@@ -108,18 +106,24 @@ static int scan(struct resolver *rs, struct err *err)
 	return r;
 }
 
-static char *absent_reason(const struct resolver *rs, unsigned func)
+static char *absent_reason(const struct resolver *rs, const struct source *source, unsigned func)
 {
 	_strbuf_ struct strbuf text = {};
 
-	if (!rs->dbg) {
-		strbuf_puts(&text,
-			    "the file has no debug information: give the debug file or a pack");
+	if (rs->dbg) {
+		strbuf_puts(&text, "nothing of this name has code in the file: check the name, or "
+				   "nothing calls it in this build");
+		suggest_functions(rs->dbg, rs->profile->funcs[func].name, &text);
 		return strbuf_take(&text);
 	}
-	strbuf_puts(&text, "nothing of this name has code in the file: check the name, or nothing "
-			   "calls it in this build");
-	suggest_functions(rs->dbg, rs->profile->funcs[func].name, &text);
+	strbuf_add(&text, source->not.text, source->not.len);
+	if (source->kind == SOURCE_SYMBOLS)
+		strbuf_puts(&text, "no symbol of this name, and the file has no debug information, "
+				   "which alone shows inlined copies: give the debug file or a "
+				   "pack");
+	else
+		strbuf_puts(&text, "the file has no debug information: give the debug file or a "
+				   "pack");
 	return strbuf_take(&text);
 }
 
@@ -154,14 +158,14 @@ static void note_unseen_cancels(struct resolver *rs, const struct resolver_futur
 	}
 }
 
-static void finish(struct resolver *rs)
+static void finish(struct resolver *rs, const struct source *source)
 {
 	struct plan *plan = rs->plan;
 
 	for (unsigned f = 0; f < plan->n_funcs; f++)
 		if (!has_rows(plan, f))
 			plan_add_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
-				     absent_reason(rs, f));
+				     absent_reason(rs, source, f));
 	for (size_t i = 0; i < rs->futures.n; i++)
 		note_unseen_cancels(rs, &rs->futures.at[i]);
 	plan_clean(plan);
@@ -172,7 +176,23 @@ static void finish(struct resolver *rs)
 	free(rs->futures.at);
 }
 
-int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_path,
+/* Opens the debug information of the source; NULL where there is none. */
+static Dwarf *open_debug(const struct image *image, const struct source *source)
+{
+	if (source->kind == SOURCE_FILE)
+		return dwarf_begin(source->fd, DWARF_C_READ);
+	return source->kind == SOURCE_OWN ? dwarf_begin_elf(image->elf, DWARF_C_READ, NULL) : NULL;
+}
+
+/* With the reasons why nothing better was used, without the last "; ". */
+static char *describe_source(const struct source *source)
+{
+	if (!source->not.len)
+		return mem_strdup(source->name);
+	return mem_printf("%s (%.*s)", source->name, (int)source->not.len - 2, source->not.text);
+}
+
+int resolve_plan_from(int fd, const char *path, const struct source *source,
 		      const struct profile *profile, struct plan **out, struct err *err)
 {
 	_cleanup_(image_freep) struct image *image = NULL;
@@ -184,17 +204,20 @@ int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_
 		return r;
 	rs.image = image;
 	rs.plan = plan = new_plan(image, profile);
+	plan->source = describe_source(source);
 	image_load_symbols(image, image->elf);
-	rs.dbg = debug_fd >= 0 ? dwarf_begin(debug_fd, DWARF_C_READ) :
-				 dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	rs.dbg = open_debug(image, source);
+	plan->bare = !rs.dbg;
 	if (rs.dbg) {
 		if (!image->n_symbols)
 			image_load_symbols(image, dwarf_getelf(rs.dbg));
 		r = scan(&rs, err);
 		if (r < 0)
-			err_wrap(err, "%s", debug_fd >= 0 ? debug_path : path);
+			err_wrap(err, "%s", source->kind == SOURCE_FILE ? source->name : path);
+	} else if (source->kind == SOURCE_SYMBOLS) {
+		symtab_scan(&rs);
 	}
-	finish(&rs);
+	finish(&rs, source);
 	if (rs.dbg)
 		dwarf_end(rs.dbg);
 	if (r < 0)
@@ -203,12 +226,19 @@ int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_
 	return 0;
 }
 
-int resolve_plan(int fd, const char *path, const char *debug_path, const struct profile *profile,
-		 struct plan **out, struct err *err)
+int resolve_plan(int fd, const char *path, const struct source_options *options,
+		 const struct profile *profile, struct plan **out, struct err *err)
 {
-	_close_ int debug_fd = -1;
+	struct source source = { .fd = -1 };
+	struct source_look look;
+	int r = source_look(options, fd, &look, err);
 
-	if (debug_path && (debug_fd = open(debug_path, O_RDONLY | O_CLOEXEC)) < 0)
-		return err_set(err, -errno, "debug file %s: %s", debug_path, strerror(errno));
-	return resolve_plan_open(fd, path, debug_fd, debug_path, profile, out, err);
+	if (r < 0)
+		return r;
+	r = source_find(&look, fd, path, &source, err);
+	if (r == 0)
+		r = resolve_plan_from(fd, path, &source, profile, out, err);
+	source_close(&source);
+	source_look_close(&look);
+	return r;
 }

@@ -6,17 +6,18 @@
 #include "base/err.h"
 #include "profile/profile.h"
 #include "symbol/plan.h"
+#include "symbol/source.h"
 
 /* Resolves all functions of @profile in the ELF file open as @fd (kept open and
- * owned by the caller; @path is for messages). Debug information is looked for
- * in @debug_path when not NULL, else in the file itself. A function that is
- * not there or cannot be probed is a row of the plan, not an error. Errors:
- * -ENOEXEC not an ELF file, wrong class or architecture; -EBADMSG damaged. */
-int resolve_plan(int fd, const char *path, const char *debug_path, const struct profile *profile,
-		 struct plan **out, struct err *err);
+ * owned by the caller; @path is for messages). @options says where debug information
+ * may be looked for; NULL: in the file itself. A function that is not there or cannot
+ * be probed is a row of the plan, not an error. Errors: -ENOEXEC not an ELF file,
+ * wrong class or architecture; -EBADMSG damaged, or a debug file of another build. */
+int resolve_plan(int fd, const char *path, const struct source_options *options,
+		 const struct profile *profile, struct plan **out, struct err *err);
 
-/* The same with the debug file open as @debug_fd (owned by the caller), -1 for none. */
-int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_path,
+/* The same with the debug information that was chosen. */
+int resolve_plan_from(int fd, const char *path, const struct source *source,
 		      const struct profile *profile, struct plan **out, struct err *err);
 
 /* resolve_plan in a child process, which gives its memory back when it ends and
@@ -25,7 +26,7 @@ int resolve_plan_open(int fd, const char *path, int debug_fd, const char *debug_
  * becomes of it is the error's sentence. For a caller with one thread only.
  * Errors are those of resolve_plan, and -EBADMSG when the child did not answer,
  * -ETIMEDOUT when it took too long. */
-int resolve_plan_apart(int fd, const char *path, const char *debug_path,
+int resolve_plan_apart(int fd, const char *path, const struct source_options *options,
 		       const struct profile *profile, struct plan **out, struct err *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "symbol/pack.h"
 #include "symbol/resolve.h"
 #include "symbol/tiny_elf.h"
+#include "symbol/tiny_strip.h"
 
 static struct profile *profile;
 static char folder[] = "/tmp/test_apart.XXXXXX";
@@ -74,18 +75,23 @@ static void reads_a_debug_file_of_ours(void **state)
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	_free_ char *path = mem_printf("%s/debug", folder);
 	_close_ int fd = tiny_fd(), debug = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	struct source_options from = { .debug = path };
+	_free_ char *name = mem_printf("debug file %s", path);
 	struct err err = {};
 
 	(void)state;
 	assert_int_equal(write(debug, tiny_elf, TINY_SIZE), TINY_SIZE);
-	assert_int_equal(resolve_plan_apart(fd, "x", path, profile, &plan, &err), 0);
+	assert_int_equal(resolve_plan_apart(fd, "x", &from, profile, &plan, &err), 0);
 	assert_true(plan->n_sites > 10);
+	assert_string_equal(plan->source, name);
+	assert_false(plan->bare);
 	unlink(path);
 }
 
 static void passes_errors_on(void **state)
 {
 	_close_ int fd = tiny_fd(), script = tiny_file("#!/bin/sh\n", 10);
+	struct source_options nowhere = { .debug = "/nonexistent/d" };
 	struct plan *plan = NULL;
 	struct err here = {}, apart = {};
 
@@ -93,8 +99,7 @@ static void passes_errors_on(void **state)
 	assert_int_equal(resolve_plan(script, "x", NULL, profile, &plan, &here), -ENOEXEC);
 	assert_int_equal(resolve_plan_apart(script, "x", NULL, profile, &plan, &apart), -ENOEXEC);
 	assert_string_equal(here.text, apart.text);
-	assert_int_equal(resolve_plan_apart(fd, "x", "/nonexistent/d", profile, &plan, &apart),
-			 -ENOENT);
+	assert_int_equal(resolve_plan_apart(fd, "x", &nowhere, profile, &plan, &apart), -ENOENT);
 	assert_string_equal(apart.text, "debug file /nonexistent/d: No such file or directory");
 	assert_null(plan);
 }
@@ -126,6 +131,7 @@ static int resolve_with(int sig, struct err *err)
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	_close_ int fd = tiny_fd();
 	pid_t parent = getpid(), helper = fork(), child;
+	struct source_options from = { .debug = fifo };
 	int r, status = 0;
 
 	if (helper == 0) {
@@ -137,7 +143,7 @@ static int resolve_with(int sig, struct err *err)
 			close(open(fifo, O_WRONLY | O_CLOEXEC));
 		kill(getpid(), SIGKILL);
 	}
-	r = resolve_plan_apart(fd, "node", fifo, profile, &plan, err);
+	r = resolve_plan_apart(fd, "node", &from, profile, &plan, err);
 	assert_int_equal(waitpid(helper, &status, 0), helper);
 	return r;
 }
@@ -166,13 +172,32 @@ static void says_how_the_child_ended(void **state)
 	}
 }
 
-/* A debug file that is no ELF file has no debug information. */
-static void stands_an_empty_debug_file(void **state)
+static void refuses_an_empty_debug_file(void **state)
 {
 	struct err err = {};
 
 	(void)state;
-	assert_int_equal(resolve_with(0, &err), 0);
+	assert_int_equal(resolve_with(0, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "is not an ELF file"));
+}
+
+/* What the plan was made from comes back with it. */
+static void says_where_from(void **state)
+{
+	_cleanup_(plan_freep) struct plan *whole = NULL, *symbols = NULL, *nothing = NULL;
+	_close_ int a = tiny_fd(), b = tiny_stripped(TINY_KEEP_SYMBOLS),
+		    c = tiny_stripped(TINY_KEEP_NOTHING);
+
+	(void)state;
+	assert_int_equal(resolve_plan_apart(a, "x", NULL, profile, &whole, NULL), 0);
+	assert_string_equal(whole->source, "its own debug information");
+	assert_false(whole->bare);
+	assert_int_equal(resolve_plan_apart(b, "x", NULL, profile, &symbols, NULL), 0);
+	assert_string_equal(symbols->source, "its symbol table only");
+	assert_true(symbols->bare);
+	assert_int_equal(resolve_plan_apart(c, "x", NULL, profile, &nothing, NULL), 0);
+	assert_string_equal(nothing->source, "nothing");
+	assert_true(nothing->bare);
 }
 
 /* The caller's blocked signals and handlers stay as they are. */
@@ -216,7 +241,8 @@ int main(void)
 		cmocka_unit_test(reads_a_debug_file_of_ours),
 		cmocka_unit_test(passes_errors_on),
 		cmocka_unit_test(says_how_the_child_ended),
-		cmocka_unit_test(stands_an_empty_debug_file),
+		cmocka_unit_test(refuses_an_empty_debug_file),
+		cmocka_unit_test(says_where_from),
 		cmocka_unit_test(leaves_the_caller_alone),
 		cmocka_unit_test(stands_ignored_children),
 	};

@@ -187,6 +187,7 @@ static void takes_a_debug_file(void **state)
 	_cleanup_(plan_freep) struct plan *without = NULL, *with = NULL, *none = NULL;
 	_free_ char *pack = NULL;
 	struct strbuf out = {};
+	struct source_options from = { .debug = path };
 	struct err err = {};
 	Elf64_Ehdr *eh = (void *)stripped;
 	Elf64_Shdr *sh;
@@ -204,12 +205,12 @@ static void takes_a_debug_file(void **state)
 	assert_int_equal(without->n_rows, profile->n_funcs);
 	assert_int_equal(without->rows[0].state, PLAN_ABSENT);
 	assert_non_null(strstr(without->rows[0].reason, "no debug information"));
-	assert_int_equal(resolve_plan(fd, "tiny.elf", path, profile, &with, &err), 0);
+	assert_int_equal(resolve_plan(fd, "tiny.elf", &from, profile, &with, &err), 0);
 	pack_write(with, &out);
 	unlink(path);
 	pack = strbuf_take(&out);
 	assert_string_equal(pack, expected);
-	assert_int_equal(resolve_plan(fd, "x", path, profile, &none, &err), -ENOENT);
+	assert_int_equal(resolve_plan(fd, "x", &from, profile, &none, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "debug file /tmp/test_resolve."));
 }
 
