@@ -299,6 +299,7 @@ static void probe_only(struct agent *agent)
 	b = mem_alloc(sizeof(*b));
 	b->exe = agent->only;
 	b->path = mem_strdup(agent->options->exe);
+	b->pack = binary_pack(agent, &b->exe, fd);
 	b->ours = true;
 	*VEC_ADD(&agent->binaries) = b;
 	binary_probe(agent, b, fd);

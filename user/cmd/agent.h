@@ -31,9 +31,10 @@
 struct binary {
 	struct exe exe;
 	char *path;
-	bool ours;     /* has functions of the profile; only then the rest is set */
-	char *trouble; /* why nothing of it is probed, or NULL */
-	char *source;  /* what the plan was made from */
+	bool ours;                    /* has functions of the profile; only then the rest is set */
+	const struct pack_file *pack; /* of this build, or NULL */
+	char *trouble;                /* why nothing of it is probed, or NULL */
+	char *source;                 /* what the plan was made from */
 	struct plan *plan;
 	struct compiled *compiled;
 	struct attachment *attachment;
@@ -103,6 +104,9 @@ double agent_now(void);
 /* In binary.c: the plan, tables and probes of an executable. Never fails: what
  * goes wrong is in binary->trouble. */
 struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err);
+/* The pack of exactly this build, or NULL. The code of the open file is read only
+ * where it has no build-id and there is a pack of such a file. */
+const struct pack_file *binary_pack(const struct agent *agent, const struct exe *exe, int fd);
 void binary_probe(struct agent *agent, struct binary *binary, int fd);
 void binary_free(struct agent *agent, struct binary *binary);
 /* Number of the plan's instances in each state, of all functions. */

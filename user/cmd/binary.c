@@ -41,6 +41,17 @@ static char *path_of(pid_t tgid)
 	return mem_strdup(path);
 }
 
+const struct pack_file *binary_pack(const struct agent *agent, const struct exe *exe, int fd)
+{
+	uint8_t code[EXE_HASH_SIZE];
+
+	if (exe->n_build_id)
+		return packs_find(&agent->packs, exe->build_id, exe->n_build_id);
+	if (!packs_know_code(&agent->packs) || exe_hash(fd, "", code, NULL) < 0)
+		return NULL;
+	return packs_find_code(&agent->packs, code);
+}
+
 /* Whether this is the build that --debug is of. */
 static bool of_debug_file(const struct agent *agent, const struct exe *exe)
 {
@@ -55,8 +66,7 @@ static bool may_be_ours(const struct agent *agent, const struct exe *exe, int fd
 {
 	struct source_options from = { .folder = DEBUGFILE_FOLDER };
 
-	return packs_find(&agent->packs, exe->build_id, exe->n_build_id) ||
-	       of_debug_file(agent, exe) || peek_may_have(fd, agent->profile) ||
+	return of_debug_file(agent, exe) || peek_may_have(fd, agent->profile) ||
 	       source_may_be(&from, fd);
 }
 
@@ -82,7 +92,9 @@ struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err)
 	binary->exe = exe;
 	binary->path = path_of(tgid);
 	*VEC_ADD(&agent->binaries) = binary;
-	binary->ours = wanted_explicitly(agent, &exe, tgid) || may_be_ours(agent, &exe, fd);
+	binary->pack = binary_pack(agent, &exe, fd);
+	binary->ours = wanted_explicitly(agent, &exe, tgid) || binary->pack ||
+		       may_be_ours(agent, &exe, fd);
 	if (binary->ours)
 		binary_probe(agent, binary, fd);
 	return binary;
@@ -170,19 +182,17 @@ static struct source_options source_options(const struct agent *agent, const str
 /* A pack of exactly this build comes first: it was made from the build itself. */
 static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *err)
 {
-	const struct pack_file *pack =
-		packs_find(&agent->packs, b->exe.build_id, b->exe.n_build_id);
 	struct source_options from = source_options(agent, b);
 	int r;
 
-	if (!pack) {
+	if (!b->pack) {
 		r = resolve_plan_apart(fd, b->path, &from, agent->profile, &b->plan, err);
 		if (r == 0)
 			b->source = mem_strdup(b->plan->source);
 		return r;
 	}
-	b->source = mem_printf("the pack %s", pack->path);
-	r = packs_load(pack, &b->plan, err);
+	b->source = mem_printf("the pack %s", b->pack->path);
+	r = packs_load(b->pack, &b->plan, err);
 	if (r == 0)
 		add_absent_rows(agent->profile, b->plan);
 	return r;
@@ -192,7 +202,7 @@ static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *
 static bool named(const struct agent *agent, const struct binary *b)
 {
 	return agent->options->exe || agent->options->pid || of_debug_file(agent, &b->exe) ||
-	       packs_find(&agent->packs, b->exe.build_id, b->exe.n_build_id);
+	       b->pack;
 }
 
 void binary_probe(struct agent *agent, struct binary *b, int fd)

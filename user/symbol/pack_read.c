@@ -240,6 +240,18 @@ static bool read_func(struct pack_text *t, struct plan *plan)
 	return pack_done(t);
 }
 
+static bool read_code(struct pack_text *t, struct plan *plan)
+{
+	size_t n = 0;
+
+	if (!pack_hex(t, plan->code, sizeof(plan->code), "the SHA-256 of the code", &n))
+		return false;
+	if (n != sizeof(plan->code))
+		return pack_bad(t, "a SHA-256 has %zu bytes, not %zu", sizeof(plan->code), n);
+	plan->has_code = true;
+	return pack_done(t);
+}
+
 static bool read_head(struct pack_text *t, struct plan *plan)
 {
 	uint64_t version;
@@ -260,10 +272,11 @@ static bool read_head(struct pack_text *t, struct plan *plan)
 		return pack_bad(t, "the binary's name has a folder in it");
 	if (!pack_done(t) || !pack_want(t, "build-id"))
 		return false;
-	return (pack_word(t, "none") ||
-		pack_hex(t, plan->build_id, sizeof(plan->build_id), "a build-id or the word none",
-			 &plan->n_build_id)) &&
-	       pack_done(t);
+	if (!pack_word(t, "none"))
+		return pack_hex(t, plan->build_id, sizeof(plan->build_id),
+				"a build-id or the word none", &plan->n_build_id) &&
+		       pack_done(t);
+	return pack_done(t) && (!pack_word(t, "code-sha256") || read_code(t, plan));
 }
 
 static bool read_plan(struct pack_text *t, struct plan *plan)

@@ -4,7 +4,8 @@
  *
  *   mpc-bpf-agent pack 1
  *   binary "node"                      the file's name without its folders
- *   build-id 4f0c…                     or "none"
+ *   build-id 4f0c…                     or "none", and then on a line of its own
+ *   code-sha256 9e3a…                  … of the bytes of the executable segments
  *   func "a::b::process_vote"          function 0, then 1 and so on
  *   row ready func 0                   row 0, then 1 and so on
  *     where "poll function a::b::…"
@@ -76,6 +77,11 @@ static void write_head(const struct plan *plan, struct strbuf *out)
 	else
 		strbuf_puts(out, "none");
 	strbuf_putc(out, '\n');
+	if (plan->has_code) {
+		strbuf_puts(out, "code-sha256 ");
+		write_hex(plan->code, sizeof(plan->code), out);
+		strbuf_putc(out, '\n');
+	}
 	for (size_t f = 0; f < plan->n_funcs; f++)
 		write_named("func ", plan->funcs[f].name, out);
 }

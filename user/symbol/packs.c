@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Indexes packs by build-id; the plans are read when they are needed. */
+/* Indexes packs by the builds they are of; the plans are read when they are needed. */
 #include "symbol/packs.h"
 
 #include <dirent.h>
@@ -32,6 +32,23 @@ const struct pack_file *packs_find(const struct packs *packs, const uint8_t *bui
 	return NULL;
 }
 
+const struct pack_file *packs_find_code(const struct packs *packs, const uint8_t code[32])
+{
+	for (size_t i = 0; i < packs->n; i++)
+		if (!packs->at[i].n_build_id &&
+		    memcmp(packs->at[i].code, code, sizeof(packs->at[i].code)) == 0)
+			return &packs->at[i];
+	return NULL;
+}
+
+bool packs_know_code(const struct packs *packs)
+{
+	for (size_t i = 0; i < packs->n; i++)
+		if (!packs->at[i].n_build_id)
+			return true;
+	return false;
+}
+
 static int add_file(struct packs *packs, const char *path, struct err *err)
 {
 	_cleanup_(plan_freep) struct plan *plan = NULL;
@@ -41,13 +58,13 @@ static int add_file(struct packs *packs, const char *path, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!plan->n_build_id)
-		return err_set(
-			err, -EINVAL,
-			"%s is the pack of a file without build-id, which cannot be told from "
-			"others; link the executable with --build-id",
-			path);
-	twin = packs_find(packs, plan->build_id, plan->n_build_id);
+	if (!plan->n_build_id && !plan->has_code)
+		return err_set(err, -EINVAL,
+			       "%s does not say of which executable it is, neither by build-id nor "
+			       "by the SHA-256 of its code; make it again with this agent",
+			       path);
+	twin = plan->n_build_id ? packs_find(packs, plan->build_id, plan->n_build_id) :
+				  packs_find_code(packs, plan->code);
 	if (twin)
 		return err_set(err, -EEXIST, "%s and %s are packs of the same build; keep one",
 			       path, twin->path);
@@ -55,6 +72,7 @@ static int add_file(struct packs *packs, const char *path, struct err *err)
 	file->path = mem_strdup(path);
 	memcpy(file->build_id, plan->build_id, sizeof(file->build_id));
 	file->n_build_id = plan->n_build_id;
+	memcpy(file->code, plan->code, sizeof(file->code));
 	return 0;
 }
 

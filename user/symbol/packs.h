@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The packs that an operator has put in place, found by the build-id of an executable. */
+/* The packs that an operator has put in place, found by the build-id of an
+ * executable, or by its code where it has none. */
 #ifndef SYMBOL_PACKS_H
 #define SYMBOL_PACKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +18,7 @@ struct pack_file {
 	char *path;
 	uint8_t build_id[20];
 	size_t n_build_id;
+	uint8_t code[32]; /* without build-id: SHA-256 of the executable segments */
 };
 
 struct packs {
@@ -31,6 +34,11 @@ void packs_free(struct packs *packs);
 /* The pack of this build, or NULL. */
 const struct pack_file *packs_find(const struct packs *packs, const uint8_t *build_id,
 				   size_t n_build_id);
+
+/* The same for a build without build-id, by the SHA-256 of its executable segments. */
+const struct pack_file *packs_find_code(const struct packs *packs, const uint8_t code[32]);
+/* Whether there are packs of such builds, so that it is worth computing. */
+bool packs_know_code(const struct packs *packs);
 
 /* Reads the plan of a pack that was added. */
 int packs_load(const struct pack_file *file, struct plan **out, struct err *err);

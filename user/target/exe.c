@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -214,6 +215,53 @@ bool exe_is_code(const struct exe_code *code, size_t n, uint64_t offset, uint64_
 		    size <= code[i].size - (offset - code[i].offset))
 			return true;
 	return false;
+}
+
+static int hash_part(int fd, const char *name, const struct exe_code *part, struct sha256_ctx *hash,
+		     struct err *err)
+{
+	uint64_t done = 0;
+	uint8_t bytes[65536];
+
+	while (done < part->size) {
+		uint64_t left = part->size - done;
+		size_t n = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+		int r = read_at(fd, bytes, n, part->offset + done);
+
+		if (r)
+			return read_failed(name, r, err);
+		sha256_update(hash, n, bytes);
+		done += n;
+	}
+	return 0;
+}
+
+int exe_hash(int fd, const char *name, uint8_t out[EXE_HASH_SIZE], struct err *err)
+{
+	_free_ struct exe_code *code = NULL;
+	struct sha256_ctx hash;
+	uint64_t left;
+	struct stat st;
+	size_t n = 0;
+	int r = exe_read_code(fd, name, &code, &n, err);
+
+	if (!r && fstat(fd, &st))
+		r = err_set(err, -errno, "cannot look at %s: %s", name, strerror(errno));
+	if (r)
+		return r;
+	left = (uint64_t)st.st_size;
+	sha256_init(&hash);
+	for (size_t i = 0; !r && i < n; i++) {
+		/* a thousand segments that overlap would keep us busy for as long as they like */
+		if (code[i].size > left)
+			return err_set(err, -ENOEXEC, "%s is damaged: it has more code than bytes",
+				       name);
+		left -= code[i].size;
+		r = hash_part(fd, name, &code[i], &hash, err);
+	}
+	if (!r)
+		sha256_digest(&hash, EXE_HASH_SIZE, out);
+	return r;
 }
 
 int exe_of_process(pid_t tgid, int *fd, struct exe *out, struct err *err)

@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 #define EXE_BUILD_ID_MAX 20
+#define EXE_HASH_SIZE 32
 
 /* A file on disk. A program that is replaced while it runs keeps its inode. */
 struct exe_place {
@@ -48,6 +49,10 @@ struct exe_code {
 int exe_read_code(int fd, const char *name, struct exe_code **out, size_t *n, struct err *err);
 /* Whether @size bytes at @offset all lie in one of them. */
 bool exe_is_code(const struct exe_code *code, size_t n, uint64_t offset, uint64_t size);
+
+/* SHA-256 of the bytes of these parts, one after the other: tells builds apart that have
+ * no build-id. Reads all of them, megabytes. Errors as in exe_read. */
+int exe_hash(int fd, const char *name, uint8_t out[EXE_HASH_SIZE], struct err *err);
 
 /* Opens the file behind /proc/@tgid/exe and reads its identity. *@fd is open
  * for reading; a path of it is /proc/self/fd/N. -ESRCH when the process is gone,

@@ -31,6 +31,18 @@ static void writes_nothing_much(void **state)
 	assert_string_equal(out.text, "mpc-bpf-agent pack 1\nbinary \"\"\nbuild-id none\nend\n");
 }
 
+static void writes_the_code_of_what_has_no_build_id(void **state)
+{
+	struct plan plan = { .has_code = true, .code = { 0xba, [31] = 0x0d } };
+	_strbuf_ struct strbuf out = {};
+
+	(void)state;
+	pack_write(&plan, &out);
+	assert_string_equal(out.text, "mpc-bpf-agent pack 1\nbinary \"\"\nbuild-id none\n"
+				      "code-sha256 ba00000000000000000000000000000000000000000000"
+				      "00000000000000000d\nend\n");
+}
+
 /* Where somebody built it is nobody's business. */
 static void names_no_folder(void **state)
 {
@@ -53,6 +65,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_everything),
 		cmocka_unit_test(writes_nothing_much),
+		cmocka_unit_test(writes_the_code_of_what_has_no_build_id),
 		cmocka_unit_test(names_no_folder),
 	};
 

@@ -71,6 +71,37 @@ static void finds_by_build_id(void **state)
 	assert_int_equal(plan->n_sites, 4);
 }
 
+#define CODE "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e"
+
+static void finds_by_code(void **state)
+{
+	_cleanup_(packs_free) struct packs packs = {};
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	const struct pack_file *file;
+	uint8_t code[32];
+	struct err err = {};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(code); i++)
+		code[i] = (uint8_t)i;
+	put(one, "01020304");
+	assert_int_equal(packs_add(&packs, one, &err), 0);
+	assert_false(packs_know_code(&packs));
+	put(two, "none\ncode-sha256 " CODE "1f");
+	assert_int_equal(packs_add(&packs, two, &err), 0);
+	assert_true(packs_know_code(&packs));
+	file = packs_find_code(&packs, code);
+	assert_string_equal(file->path, two);
+	assert_int_equal(packs_load(file, &plan, &err), 0);
+	assert_true(plan->has_code);
+	assert_memory_equal(plan->code, code, sizeof(code));
+	code[31] ^= 1;
+	assert_null(packs_find_code(&packs, code));
+	assert_null(packs_find_code(&packs, (const uint8_t[32]){}));
+	put(one, "none\ncode-sha256 " CODE "1f");
+	assert_int_equal(packs_add(&packs, one, &err), -EEXIST);
+}
+
 static void refuses(void **state)
 {
 	_cleanup_(packs_free) struct packs packs = {};
@@ -84,6 +115,10 @@ static void refuses(void **state)
 	assert_non_null(strstr(err.text, "are packs of the same build; keep one"));
 	put(two, "none");
 	assert_int_equal(packs_add(&packs, two, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "does not say of which executable it is"));
+	put(two, "none\ncode-sha256 0102");
+	assert_int_equal(packs_add(&packs, two, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "two.pack:4: a SHA-256 has 32 bytes, not 2"));
 	put(two, "broken");
 	assert_int_equal(packs_add(&packs, two, &err), -EBADMSG);
 	assert_non_null(strstr(err.text, "two.pack:3: "));
@@ -95,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_by_build_id),
+		cmocka_unit_test(finds_by_code),
 		cmocka_unit_test(refuses),
 	};
 

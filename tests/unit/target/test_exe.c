@@ -256,13 +256,52 @@ static void wants_regular_files(void **state)
 	assert_int_equal(exe_read(-1, "nothing", &exe, &err), -EBADF);
 }
 
+/* "a" and "bc" in two executable parts, and a part between them that is none: the
+ * test vector of FIPS 180-4. */
+static void hashes_code(void **state)
+{
+	static const uint8_t abc[EXE_HASH_SIZE] = {
+		0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+		0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+		0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
+	};
+	struct {
+		Elf64_Ehdr ehdr;
+		Elf64_Phdr phdrs[3];
+		char text[4];
+	} f = {};
+	struct file head;
+	uint8_t hash[EXE_HASH_SIZE];
+	_close_ int fd = memfd_create("exe", MFD_CLOEXEC), cut = memfd_create("cut", MFD_CLOEXEC);
+	struct err err = {};
+
+	(void)state;
+	fill(&head);
+	f.ehdr = head.ehdr;
+	f.ehdr.e_phnum = 3;
+	for (unsigned i = 0; i < 3; i++)
+		f.phdrs[i] = (Elf64_Phdr){ .p_type = PT_LOAD,
+					   .p_flags = i == 1 ? PF_R : PF_R | PF_X,
+					   .p_offset = (uintptr_t)f.text - (uintptr_t)&f + i,
+					   .p_filesz = i == 2 ? 2 : 1 };
+	memcpy(f.text, "axbc", 4);
+	f.phdrs[2].p_offset = f.phdrs[0].p_offset + 2;
+	assert_int_equal(write(fd, &f, sizeof(f)), sizeof(f));
+	assert_int_equal(exe_hash(fd, "wallet", hash, &err), 0);
+	assert_memory_equal(hash, abc, sizeof(abc));
+	f.phdrs[2].p_filesz = sizeof(f);
+	assert_int_equal(write(cut, &f, sizeof(f)), sizeof(f));
+	assert_int_equal(exe_hash(cut, "wallet", hash, &err), -ENOEXEC);
+	assert_string_equal(err.text, "wallet is damaged: it has more code than bytes");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_build_id),     cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(survives_bad_notes), cmocka_unit_test(survives_any_byte),
 		cmocka_unit_test(knows_processes),    cmocka_unit_test(wants_regular_files),
-		cmocka_unit_test(knows_code),
+		cmocka_unit_test(knows_code),         cmocka_unit_test(hashes_code),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
