@@ -124,7 +124,7 @@ unit: ## unit tests under address and undefined-behaviour sanitizers, no root
 check: ## format, lints, room order, clang-tidy and unit tests, no root
 	@tests/run lint unit
 test: ## everything above and the end-to-end tests; installs what they need
-	@scripts/setup build unit check cluster e2e
+	@scripts/setup build unit check cluster e2e debian-rust
 	@env -u MAKEFLAGS $(MAKE) --no-print-directory all
 	@tests/run all
 demo: ## five nodes of a threshold wallet, watched from outside
@@ -133,7 +133,7 @@ bench: ## what a probe costs on this machine
 	@scripts/setup build bench
 	@scripts/bench
 setup: ## install what the build and the tests need (as root, Debian)
-	@scripts/setup build unit check cluster e2e
+	@scripts/setup build unit check cluster e2e debian-rust
 format: ## reformat the C sources in place
 	$(FORMAT) -i $(wildcard user/*/*.[ch] bpf/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch])
 

@@ -1,15 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Five nodes in three builds, all faults, more than 2,000 transactions: the agent's
+"""Five nodes in each of some builds, all faults, more than 2,000 transactions: the agent's
 counts equal the nodes' books, and its durations differ by less than the probes cost.
 
-21-books.py [thin] [fat] [dev]
+21-books.py [thin] [fat] [dev] [stripped] [stripped-debian]
+
+The first three are resolved from their own debug information. The stripped ones are
+thin, without symbols and debug information, as wallets ship, and seen through a pack
+that was made from the file before it was stripped; the last comes from Debian's compiler.
 """
 # must-run-on-reference
-# timeout: 900
+# timeout: 1500
 
 import json
+import os
 import sys
+import time
 
 import live
 from books import Scrape, compare
@@ -20,6 +26,9 @@ CALM = ("--transactions", 150, "--concurrency", 1, "--dkgs", 16, "--faults", "no
 FULL = ("--seed", 2, "--transactions", 2000, "--dkgs", 32, "--faults", "all", "--fault-percent", 8, "--settle")
 FAULTS = ("double_vote", "invalid_signature", "minority_vote", "malformed_message", "timeout",
           "unrecorded_violation", "panic_vote", "cancel_votes", "drop_peer", "hang_up")
+BUILDS = {"thin": ("thin",), "fat": ("fat",), "dev": ("dev",),
+          "stripped": ("thin",), "stripped-debian": ("thin", "--debian-rust")}
+PACK_BYTES_MAX = 200_000
 VOTE = "threshold_consensus::vote_processor::VoteProcessor::process_vote"
 
 
@@ -30,10 +39,10 @@ def process_vote_is_inlined(report, programs, build):
     faults = [f"{r['where']}: {r['state']}: {r['reason']}" for r in rows if r["state"] != "ready"]
     symbols = [line for line in live.run("nm", "-C", programs / "mpc-node").stdout.splitlines()
                if "process_vote::{{closure}}" in line and "drop_" not in line]
-    if build == "thin":
+    if build not in ("fat", "dev"):
         faults += [f"a symbol of its own: {s}" for s in symbols]
         faults += [] if rows and all(r["where"].startswith("inlined in ") for r in rows) else [f"found as {rows}"]
-        report.check("thin, process_vote has no symbol, is inlined, and ready", faults)
+        report.check(f"{build}, process_vote has no symbol, is inlined, and ready", faults)
     else:
         report.check(f"{build}, process_vote is ready", faults or ([] if rows else ["not found"]))
 
@@ -65,13 +74,33 @@ def faults_happened(report, build, summary, truths):
     report.check(f"{build}, 2,000 transactions, every fault injected", missing)
 
 
+def packed(report, build, programs, folder):
+    """Makes the pack of the node, and puts the stripped file in the node's place."""
+    pack = folder / "mpc-node.pack"
+    began = time.monotonic()
+    done = live.run(live.AGENT, "pack", programs / "mpc-node", "-o", pack)
+    seconds = time.monotonic() - began
+    faults = [done.stderr.strip()] if done.returncode else []
+    if not faults and pack.stat().st_size >= PACK_BYTES_MAX:
+        faults.append(f"{pack.stat().st_size} bytes")
+    report.check(f"{build}, the pack is made and small", faults)
+    report.note(f"{build}: a pack of {pack.stat().st_size} bytes in {seconds:.1f} s")
+    os.replace(programs / "mpc-node.stripped", programs / "mpc-node")
+    sections = live.run("readelf", "-SW", programs / "mpc-node").stdout
+    report.check(f"{build}, the node has no symbols and no debug information",
+                 [word for word in (".symtab", ".debug_info") if word in sections])
+    return "--pack", pack
+
+
 def one_build(report, build):
     folder = live.scratch()
-    programs = live.built(build, folder)
+    profile, *compiler = BUILDS[build]
+    programs = live.built(profile, folder, *compiler)
     process_vote_is_inlined(report, programs, build)
+    pack = packed(report, build, programs, folder) if build.startswith("stripped") else ()
     meter = Meter(folder, optimised=build != "dev")
     with live.Cluster(programs, folder / "cluster") as cluster:
-        agent = live.Agent(folder, "--exe", cluster.node, "--program-stats")
+        agent = live.Agent(folder, "--exe", cluster.node, "--program-stats", *pack)
         live.never_interrupted(m["pid"] for m in cluster.members)
         report.note(f"{build}: " + agent.until_said(r'msg="([^"]*sites attached[^"]*)"')[1].rpartition("/")[2])
         cluster.load(*WARM)
@@ -103,7 +132,7 @@ def one_build(report, build):
 def main():
     report = live.Report()
     live.need_root(report, "books")
-    for build in sys.argv[1:] or ("thin", "fat", "dev"):
+    for build in sys.argv[1:] or BUILDS:
         with report.part(f"{build}, all of it"):
             one_build(report, build)
     return report.status()

@@ -179,10 +179,10 @@ def run(*words, seconds=120, **more):
                           timeout=seconds, check=False, **more)
 
 
-def built(build, folder):
+def built(build, folder, *options):
     """The programs of that build of the cluster, copied into a folder of the test's own:
     other agents on this machine may watch the files that all tests share."""
-    done = run(ROOT / "scripts" / "cluster", build, "--print", seconds=3000)
+    done = run(ROOT / "scripts" / "cluster", build, *options, "--print", seconds=3000)
     if done.returncode:
         raise RuntimeError(f"scripts/cluster {build}: {done.stderr.strip()[-500:]}")
     programs = Path(folder) / f"programs-{build}"
