@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -115,7 +116,7 @@ static void node_free(struct node *node)
 void agent_close(struct agent *agent)
 {
 	for (size_t i = 0; i < agent->binaries.n; i++)
-		binary_free(agent, agent->binaries.at[i]);
+		binary_free(agent->binaries.at[i]);
 	for (size_t i = 0; i < agent->nodes.n; i++)
 		node_free(agent->nodes.at[i]);
 	free(agent->binaries.at);
@@ -182,6 +183,7 @@ static int resume_node(struct agent *agent, struct node *node, const struct proc
 	node->start = p->start;
 	node->binary = binary;
 	node->ended = 0;
+	node->unprobed = false;
 	log_info(agent->log, "node %s is back as pid %d", node->id, p->tgid);
 	return 0;
 }
@@ -196,7 +198,7 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 
 	id = choose_id(agent, p->tgid, &named);
 	node = node_named(agent, id);
-	if (node && node->ended && named) {
+	if (node && node->ended && (named || (node->tgid == p->tgid && node->start == p->start))) {
 		resume_node(agent, node, p, binary);
 		return;
 	}
@@ -226,19 +228,72 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 
 static void end_node(struct agent *agent, struct node *node)
 {
-	maps_stop_node(agent->maps, node->slot, node->lost);
+	maps_stop_node(agent->maps, node->slot, node->lost[LOST_PROCESS_ENDED]);
 	node->ended = agent_now();
 	log_info(agent->log, "node %s (pid %d) ended", node->id, node->tgid);
 }
 
+void agent_stop_nodes(struct agent *agent, const struct binary *binary)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		struct node *node = agent->nodes.at[i];
+
+		if (node->binary != binary || node->ended)
+			continue;
+		maps_stop_node(agent->maps, node->slot, node->lost[LOST_PROBES_OFF]);
+		node->ended = agent_now();
+		node->unprobed = true;
+		log_warn(agent->log, "node %s (pid %d) runs on and is not counted any more%s",
+			 node->id, node->tgid, binary->changed ? "; restart it" : "");
+	}
+}
+
+/* What this process executes was overwritten under it: it is of no build. */
+static bool is_stale(const struct agent *agent, const struct process *p)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		const struct node *node = agent->nodes.at[i];
+
+		if (node->unprobed && node->binary->changed && node->tgid == p->tgid &&
+		    node->start == p->start)
+			return true;
+	}
+	return false;
+}
+
 /* --- looking ------------------------------------------------------------------------ */
 
-static bool asked_for(const struct agent *agent, const struct process *p)
+/* --exe is a name: what stands there now is watched, after an upgrade another file. */
+static void follow_exe(struct agent *agent)
+{
+	const char *path = agent->options->exe;
+	struct err err = {};
+	struct binary *b;
+	struct stat st;
+
+	if (!path || stat(path, &st))
+		return;
+	for (size_t i = 0; i < agent->binaries.n; i++) {
+		b = agent->binaries.at[i];
+		if (!b->idle && !b->changed &&
+		    exe_same_place(b->exe.place, (struct exe_place){ st.st_dev, st.st_ino }))
+			return;
+	}
+	b = binary_open(agent, path, &err);
+	if (b)
+		agent->only = b->exe;
+	else
+		log_debug(agent->log, "%s", err.text);
+}
+
+static bool asked_for(struct agent *agent, const struct process *p)
 {
 	const struct options *o = agent->options;
 
 	if (p->tgid == getpid() || (o->pid && o->pid != p->tgid))
 		return false;
+	if (o->exe && !exe_same_place(agent->only.place, p->exe))
+		follow_exe(agent);
 	return !o->exe || exe_same_place(agent->only.place, p->exe);
 }
 
@@ -248,7 +303,7 @@ static void process_began(const struct process *p, void *arg)
 	struct binary *binary;
 	struct err err = {};
 
-	if (!asked_for(agent, p) || running_node(agent, p->tgid))
+	if (!asked_for(agent, p) || running_node(agent, p->tgid) || is_stale(agent, p))
 		return;
 	binary = binary_find(agent, p->tgid, &err);
 	if (!binary && agent->options->pid)
@@ -283,28 +338,6 @@ static int check_found(const struct agent *agent, struct err *err)
 	return 0;
 }
 
-/* --exe names a file that nobody runs yet: look at it now, so that a wrong one is
- * told at once and the first process finds its probes in place. */
-static void probe_only(struct agent *agent)
-{
-	_close_ int fd = -1;
-	struct binary *b;
-
-	for (size_t i = 0; i < agent->binaries.n; i++)
-		if (exe_same_place(agent->binaries.at[i]->exe.place, agent->only.place))
-			return;
-	fd = open(agent->options->exe, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	b = mem_alloc(sizeof(*b));
-	b->exe = agent->only;
-	b->path = mem_strdup(agent->options->exe);
-	b->pack = binary_pack(agent, &b->exe, fd);
-	b->ours = true;
-	*VEC_ADD(&agent->binaries) = b;
-	binary_probe(agent, b, fd);
-}
-
 int agent_look(struct agent *agent, bool first, struct err *err)
 {
 	struct scan now = {};
@@ -312,19 +345,40 @@ int agent_look(struct agent *agent, bool first, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (first && agent->options->exe)
-		probe_only(agent);
+	/* --exe may name a file that nobody runs yet: a wrong one is told at once, and the
+	 * first process finds its probes in place. */
+	follow_exe(agent);
 	scan_compare(&agent->processes, &now, process_ended, process_began, agent);
 	scan_free(&agent->processes);
 	agent->processes = now;
+	agent->looked = true;
 	return first ? check_found(agent, err) : 0;
 }
 
-void agent_look_at(struct agent *agent, pid_t tgid)
+void agent_check_files(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->binaries.n; i++)
+		binary_check(agent, agent->binaries.at[i]);
+	follow_exe(agent);
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		const struct node *node = agent->nodes.at[i];
+		struct process p;
+
+		if (node->unprobed && !node->binary->changed &&
+		    scan_process("/proc", node->tgid, &p) == 0 && p.start == node->start)
+			process_began(&p, agent);
+	}
+}
+
+void agent_look_at(struct agent *agent, pid_t tgid, bool began)
 {
 	struct process p;
 	struct node *node = running_node(agent, tgid);
 	int r = scan_process("/proc", tgid, &p);
+
+	for (size_t i = 0; began && i < agent->nodes.n; i++)
+		if (agent->nodes.at[i]->tgid == tgid)
+			agent->nodes.at[i]->unprobed = false;
 
 	/* gone, another process of the same number, or another program in the same process */
 	if (node &&
@@ -341,6 +395,8 @@ static bool in_use(const struct agent *agent, const struct binary *binary)
 	for (size_t i = 0; i < agent->nodes.n; i++)
 		if (agent->nodes.at[i]->binary == binary)
 			return true;
+	if (binary->changed)
+		return false;
 	if (agent->options->exe && exe_same_place(agent->only.place, binary->exe.place))
 		return true;
 	for (size_t i = 0; i < agent->processes.n; i++)
@@ -371,7 +427,7 @@ void agent_forget(struct agent *agent)
 			i++;
 			continue;
 		}
-		binary_free(agent, agent->binaries.at[i]);
+		binary_free(agent->binaries.at[i]);
 		agent->binaries.at[i] = agent->binaries.at[--agent->binaries.n];
 	}
 }

@@ -35,11 +35,20 @@ struct binary {
 	const struct pack_file *pack; /* of this build, or NULL */
 	char *trouble;                /* why nothing of it is probed, or NULL */
 	char *source;                 /* what the plan was made from */
+	int fd;                       /* open while its probes are set; holds the lease */
+	bool leased;                  /* who wants to write to it waits for us */
+	bool idle;                    /* its probes were taken off; they may be set again */
+	bool changed; /* its file holds another build by now: kept for its old nodes only */
 	struct plan *plan;
 	struct compiled *compiled;
 	struct attachment *attachment;
+	bool probed; /* at least once, in code of this digest: */
+	uint8_t code[EXE_HASH_SIZE];
 	double resolve_seconds;
 };
+
+/* Why the end of a call in flight cannot be seen any more. */
+enum lost_reason { LOST_PROCESS_ENDED, LOST_PROBES_OFF, LOST_REASONS };
 
 /* One process that is or was counted for. */
 struct node {
@@ -48,10 +57,11 @@ struct node {
 	pid_t tgid;
 	uint64_t start; /* clock ticks, tells a reused pid */
 	struct binary *binary;
-	unsigned slot;                /* in the kernel maps */
-	double since;                 /* Unix time */
-	double ended;                 /* Unix time, 0 while it runs */
-	uint64_t lost[ABI_FUNCS_MAX]; /* calls in flight when a process of this node ended */
+	unsigned slot; /* in the kernel maps */
+	double since;  /* Unix time */
+	double ended;  /* Unix time, 0 while it is counted */
+	bool unprobed; /* it runs on, but its executable has no probes now */
+	uint64_t lost[LOST_REASONS][ABI_FUNCS_MAX]; /* calls in flight when counting ended */
 };
 
 /* Calls per second of a function, over the seconds before it was last asked for. */
@@ -74,6 +84,7 @@ struct agent {
 	VEC(struct node *) nodes;
 	struct exe only;             /* --exe: its identity */
 	struct debugfile_says debug; /* --debug: what it is of */
+	bool looked;                 /* the first look is over */
 	double started;
 	int stats_fd;
 	struct rate rates[PROFILE_FUNCS_MAX]; /* for the page */
@@ -88,8 +99,12 @@ void agent_close(struct agent *agent);
  * With --exe or --pid the first look must find something to watch. */
 int agent_look(struct agent *agent, bool first, struct err *err);
 
-/* The same for one process of which an event told. */
-void agent_look_at(struct agent *agent, pid_t tgid);
+/* The same for one process of which an event told: @began a program, or ended. */
+void agent_look_at(struct agent *agent, pid_t tgid, bool began);
+
+/* Looks at the executables: takes the probes off one that somebody wants to write to
+ * (SIGIO tells) or has written to, and sets them where they may be set again. */
+void agent_check_files(struct agent *agent);
 
 /* Drops nodes that ended long ago and executables that nobody runs. */
 void agent_forget(struct agent *agent);
@@ -101,14 +116,34 @@ void agent_free_cells(const struct agent *agent, uint64_t **cells);
 /* Unix time. */
 double agent_now(void);
 
-/* In binary.c: the plan, tables and probes of an executable. Never fails: what
- * goes wrong is in binary->trouble. */
-struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err);
+/* Stops counting for the processes of an executable whose probes come off. */
+void agent_stop_nodes(struct agent *agent, const struct binary *binary);
+
+/* In binary.c: the plan, tables and probes of an executable. */
+
 /* The pack of exactly this build, or NULL. The code of the open file is read only
  * where it has no build-id and there is a pack of such a file. */
 const struct pack_file *binary_pack(const struct agent *agent, const struct exe *exe, int fd);
+/* Whether it may be a node at all: asked of every process, so it must be cheap. */
+bool binary_may_be_ours(const struct agent *agent, const struct exe *exe, int fd);
+/* Sets the probes; @fd is taken over. What goes wrong is in binary->trouble. */
 void binary_probe(struct agent *agent, struct binary *binary, int fd);
-void binary_free(struct agent *agent, struct binary *binary);
+void binary_take_off(struct binary *binary);
+/* Why nothing of it is probed: one sentence, for the log and all rows. */
+void binary_set_trouble(struct agent *agent, struct binary *binary, const char *why);
+void binary_free(struct binary *binary);
+
+/* In recognize.c: which executable is which, and whether it is what it was. */
+
+/* What the process runs, probed if it is one of ours. NULL: there is no such process,
+ * or no executable. */
+struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err);
+/* The same for a file that nobody need run, known by @path. */
+struct binary *binary_open(struct agent *agent, const char *path, struct err *err);
+/* Takes the probes off a file that is not what it was, or is about to change. */
+void binary_check(struct agent *agent, struct binary *binary);
+/* Takes the probes off, @why or NULL; they are set again when it is next found. */
+void binary_rest(struct agent *agent, struct binary *binary, const char *why);
 /* Number of the plan's instances in each state, of all functions. */
 void binary_summary(const struct binary *binary, unsigned counts[PLAN_ABSENT + 1]);
 

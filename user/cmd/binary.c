@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* From a running executable to its probes. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "cmd/agent.h"
 #include "symbol/peek.h"
 #include "symbol/resolve.h"
+#include "target/lease.h"
 
 static double monotonic(void)
 {
@@ -18,27 +18,6 @@ static double monotonic(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static struct binary *known(const struct agent *agent, const struct exe *exe)
-{
-	for (size_t i = 0; i < agent->binaries.n; i++)
-		if (exe_same(&agent->binaries.at[i]->exe, exe))
-			return agent->binaries.at[i];
-	return NULL;
-}
-
-static char *path_of(pid_t tgid)
-{
-	char link[64], path[PATH_MAX];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/%d/exe", tgid);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n <= 0)
-		return mem_printf("/proc/%d/exe", tgid);
-	path[n] = '\0';
-	return mem_strdup(path);
 }
 
 const struct pack_file *binary_pack(const struct agent *agent, const struct exe *exe, int fd)
@@ -61,43 +40,12 @@ static bool of_debug_file(const struct agent *agent, const struct exe *exe)
 	       memcmp(exe->build_id, debug->build_id, exe->n_build_id) == 0;
 }
 
-/* Whether it may be a node at all: asked of every process, so it must be cheap. */
-static bool may_be_ours(const struct agent *agent, const struct exe *exe, int fd)
+bool binary_may_be_ours(const struct agent *agent, const struct exe *exe, int fd)
 {
 	struct source_options from = { .folder = DEBUGFILE_FOLDER };
 
-	return of_debug_file(agent, exe) || peek_may_have(fd, agent->profile) ||
-	       source_may_be(&from, fd);
-}
-
-static bool wanted_explicitly(const struct agent *agent, const struct exe *exe, pid_t tgid)
-{
-	if (agent->options->exe)
-		return exe_same_place(agent->only.place, exe->place);
-	return agent->options->pid == tgid;
-}
-
-struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err)
-{
-	_close_ int fd = -1;
-	struct binary *binary;
-	struct exe exe;
-
-	if (exe_of_process(tgid, &fd, &exe, err) < 0)
-		return NULL;
-	binary = known(agent, &exe);
-	if (binary)
-		return binary;
-	binary = mem_alloc(sizeof(*binary));
-	binary->exe = exe;
-	binary->path = path_of(tgid);
-	*VEC_ADD(&agent->binaries) = binary;
-	binary->pack = binary_pack(agent, &exe, fd);
-	binary->ours = wanted_explicitly(agent, &exe, tgid) || binary->pack ||
-		       may_be_ours(agent, &exe, fd);
-	if (binary->ours)
-		binary_probe(agent, binary, fd);
-	return binary;
+	return binary_pack(agent, exe, fd) || of_debug_file(agent, exe) ||
+	       peek_may_have(fd, agent->profile) || source_may_be(&from, fd);
 }
 
 void binary_summary(const struct binary *binary, unsigned counts[PLAN_ABSENT + 1])
@@ -150,8 +98,9 @@ static int set_probes(struct agent *agent, struct binary *b, int fd, struct err 
 			   err);
 }
 
-/* Functions of the profile that a pack does not speak of: it was made with another profile. */
-static void add_absent_rows(const struct profile *profile, struct plan *plan)
+/* A row for each function of the profile that the plan does not speak of. */
+static void add_missing_rows(const struct profile *profile, struct plan *plan,
+			     enum plan_state state, const char *reason)
 {
 	for (size_t f = 0; f < profile->n_funcs; f++) {
 		size_t i = 0;
@@ -163,10 +112,8 @@ static void add_absent_rows(const struct profile *profile, struct plan *plan)
 			continue;
 		plan->funcs = mem_grow(plan->funcs, plan->n_funcs + 1, sizeof(*plan->funcs));
 		plan->funcs[plan->n_funcs].name = mem_strdup(profile->funcs[f].name);
-		plan_add_row(
-			plan, (unsigned)plan->n_funcs++, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
-			mem_strdup("the pack was made for a profile without this function: make "
-				   "it anew with this one"));
+		plan_add_row(plan, (unsigned)plan->n_funcs++, state, mem_strdup("nowhere"), NULL,
+			     mem_strdup(reason));
 	}
 }
 
@@ -194,8 +141,30 @@ static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *
 	b->source = mem_printf("the pack %s", b->pack->path);
 	r = packs_load(b->pack, &b->plan, err);
 	if (r == 0)
-		add_absent_rows(agent->profile, b->plan);
+		add_missing_rows(agent->profile, b->plan, PLAN_ABSENT,
+				 "the pack was made for a profile without this function: make it "
+				 "anew with this one");
 	return r;
+}
+
+/* The rows say it too: whatever is not probed has its reason there. */
+void binary_set_trouble(struct agent *agent, struct binary *b, const char *why)
+{
+	bool said = b->trouble && strcmp(b->trouble, why) == 0;
+
+	free(b->trouble);
+	b->trouble = mem_strdup(why);
+	if (!b->plan) {
+		b->plan = mem_alloc(sizeof(*b->plan));
+		b->plan->binary = mem_strdup(b->path);
+	}
+	for (size_t r = 0; r < b->plan->n_rows; r++)
+		if (b->plan->rows[r].state <= PLAN_PARTIAL)
+			refuse_row(&b->plan->rows[r], true, why);
+	add_missing_rows(agent->profile, b->plan, PLAN_REFUSED, why);
+	/* on the first look it is the error of the end */
+	if (!said && (agent->looked || (!agent->options->exe && !agent->options->pid)))
+		log_warn(agent->log, "%s", why);
 }
 
 /* The user named this very executable, by a flag or by putting its pack in place. */
@@ -205,33 +174,87 @@ static bool named(const struct agent *agent, const struct binary *b)
 	       b->pack;
 }
 
+/* From now on nobody writes to the file, or we are told in time; and what we know of
+ * it is read anew, for it may have changed before. */
+static int hold(const struct agent *agent, struct binary *b, struct err *err)
+{
+	int r = lease_take(b->fd);
+
+	b->leased = r == 0;
+	b->idle = r == -EAGAIN;
+	if (b->idle)
+		return err_set(err, r,
+			       "%s is open for writing: it is probed when it is whole, so let "
+			       "whoever writes it finish",
+			       b->path);
+	r = exe_read(b->fd, b->path, &b->exe, err);
+	b->pack = r == 0 ? binary_pack(agent, &b->exe, b->fd) : NULL;
+	return r;
+}
+
+/* The plan must have been made from this very code. */
+static int check_build(struct binary *b, struct err *err)
+{
+	int r = exe_hash(b->fd, b->path, b->code, err);
+
+	if (r < 0 || !b->plan->has_code || !memcmp(b->code, b->plan->code, sizeof(b->code)))
+		return r;
+	return err_set(err, -ESTALE,
+		       "%s has the build-id that %s names but not its code: one of them was "
+		       "patched, so where to probe is not known; make the pack again from the file "
+		       "that runs",
+		       b->path, b->source);
+}
+
+static int plan_and_probe(struct agent *agent, struct binary *b, struct err *err)
+{
+	double began = monotonic();
+	int r = hold(agent, b, err);
+
+	if (r == 0)
+		r = make_plan(agent, b, b->fd, err);
+	b->resolve_seconds = monotonic() - began;
+	if (r == 0)
+		r = check_build(b, err);
+	if (r == 0)
+		r = set_probes(agent, b, b->fd, err);
+	if (b->compiled)
+		note_refusals(b);
+	return r;
+}
+
+static void forget_plan(struct binary *b)
+{
+	plan_free(TAKE_PTR(b->plan));
+	free(TAKE_PTR(b->source));
+	compiled_free(TAKE_PTR(b->compiled));
+}
+
 void binary_probe(struct agent *agent, struct binary *b, int fd)
 {
 	unsigned counts[PLAN_ABSENT + 1];
-	double began = monotonic();
 	struct err err = {};
 	size_t sites = 0;
-	int r = make_plan(agent, b, fd, &err);
+	int r;
 
-	b->resolve_seconds = monotonic() - began;
-	if (r == 0)
-		r = set_probes(agent, b, fd, &err);
-	if (b->compiled)
-		note_refusals(b);
+	forget_plan(b);
+	b->fd = fd;
+	r = plan_and_probe(agent, b, &err);
+	if (r < 0)
+		binary_take_off(b);
 	if (r == -ENOENT && !named(agent, b)) {
 		/* it only speaks of functions of these names, as a test driver does */
 		log_debug(agent->log, "%s", err.text);
 		b->ours = false;
-		plan_free(TAKE_PTR(b->plan));
+		forget_plan(b);
 		return;
 	}
 	if (r < 0) {
-		b->trouble = mem_strdup(err.text);
-		if (!agent->options->exe &&
-		    !agent->options->pid) /* else it is the error of the end */
-			log_warn(agent->log, "%s", err.text);
+		binary_set_trouble(agent, b, err.text);
 		return;
 	}
+	free(TAKE_PTR(b->trouble));
+	b->probed = true;
 	attach_sites(b->attachment, &sites);
 	binary_summary(b, counts);
 	log_info(
@@ -242,13 +265,22 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 		counts[PLAN_PARTIAL], counts[PLAN_REFUSED], counts[PLAN_ABSENT]);
 }
 
-void binary_free(struct agent *agent, struct binary *b)
+void binary_take_off(struct binary *b)
 {
-	attach_close(b->attachment);
-	compiled_free(b->compiled);
-	plan_free(b->plan);
+	attach_close(TAKE_PTR(b->attachment));
+	if (b->leased)
+		lease_give(b->fd);
+	b->leased = false;
+	if (b->fd >= 0)
+		close(TAKE_FD(b->fd));
+	compiled_free(TAKE_PTR(b->compiled));
+}
+
+void binary_free(struct binary *b)
+{
+	binary_take_off(b);
+	forget_plan(b);
 	free(b->trouble);
-	free(b->source);
 	free(b->path);
 	free(b);
 }

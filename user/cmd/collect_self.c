@@ -29,7 +29,7 @@ struct calls {
 	const char *function;
 	const uint64_t *self; /* ABI_SELF_CELLS cells */
 	const struct maps_flight *flight;
-	uint64_t ended_with_process;
+	uint64_t ended_with_process, probes_off;
 };
 
 static struct metric_series *call_series(struct metric_snapshot *out, const struct calls *c,
@@ -62,7 +62,7 @@ static void collect_call(struct metric_snapshot *out, const struct calls *c)
 	static const char lost[] = "mpc_bpf_agent_calls_lost_total";
 	static const char lost_help[] =
 		"Calls whose end was not or cannot be seen, by reason: the table of calls in flight "
-		"was full, or the process ended first.";
+		"was full, the process ended first, or its executable was changed and has no probes.";
 	struct metric_series *s;
 
 	call_counter(out, c, "mpc_bpf_agent_calls_started_total",
@@ -78,6 +78,7 @@ static void collect_call(struct metric_snapshot *out, const struct calls *c)
 		     c->self[ABI_SELF_CANCELLED]);
 	call_counter(out, c, lost, lost_help, "reason", "table_full", c->self[ABI_SELF_LOST_FULL]);
 	call_counter(out, c, lost, lost_help, "reason", "process_ended", c->ended_with_process);
+	call_counter(out, c, lost, lost_help, "reason", "probes_off", c->probes_off);
 	call_counter(out, c, "mpc_bpf_agent_starts_unidentified_total",
 		     "Starts that could not be told from other calls and were not counted.", NULL,
 		     NULL, c->self[ABI_SELF_LOST_KEY]);
@@ -107,7 +108,8 @@ static void collect_calls(struct agent *agent, uint64_t *const *cells,
 					   .function = agent->profile->funcs[f].name,
 					   .self = cells[i] + f * ABI_SELF_CELLS,
 					   .flight = &flights->of[node->slot][f],
-					   .ended_with_process = node->lost[f] };
+					   .ended_with_process = node->lost[LOST_PROCESS_ENDED][f],
+					   .probes_off = node->lost[LOST_PROBES_OFF][f] };
 
 			collect_call(out, &c);
 		}

@@ -21,12 +21,15 @@
  * look only catches what an overflow of the ring may have hidden. */
 #define LOOK_MS_ALONE 500
 #define LOOK_MS_WITH_EVENTS 5000
+/* Executables are looked at this often: for file systems without leases. */
+#define CHECK_MS 500
 
 struct loop {
 	struct agent agent;
 	struct serve *serve;
 	struct watch *watch;
 	int epoll, timer, signals;
+	unsigned ticks; /* since /proc was looked at */
 	bool stop;
 };
 
@@ -51,8 +54,7 @@ static void on_process(enum abi_event_kind kind, pid_t tgid, void *arg)
 {
 	struct loop *loop = arg;
 
-	(void)kind;
-	agent_look_at(&loop->agent, tgid);
+	agent_look_at(&loop->agent, tgid, kind == ABI_EVENT_EXEC);
 }
 
 static int add_fd(struct loop *loop, int fd, struct err *err)
@@ -66,9 +68,8 @@ static int add_fd(struct loop *loop, int fd, struct err *err)
 
 static int open_timer(struct loop *loop, struct err *err)
 {
-	long ms = loop->watch ? LOOK_MS_WITH_EVENTS : LOOK_MS_ALONE;
-	struct itimerspec every = { .it_interval = { ms / 1000, ms % 1000 * 1000000 },
-				    .it_value = { ms / 1000, ms % 1000 * 1000000 } };
+	struct timespec ms = { CHECK_MS / 1000, CHECK_MS % 1000 * 1000000 };
+	struct itimerspec every = { .it_interval = ms, .it_value = ms };
 
 	loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (loop->timer < 0 || timerfd_settime(loop->timer, 0, &every, NULL) < 0)
@@ -83,6 +84,7 @@ static int open_signals(struct loop *loop, struct err *err)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGIO); /* somebody wants to write to an executable */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -159,15 +161,31 @@ static void on_timer(struct loop *loop)
 
 	if (read(loop->timer, &ticks, sizeof(ticks)) < 0)
 		return;
+	agent_check_files(&loop->agent);
+	if (++loop->ticks < (loop->watch ? LOOK_MS_WITH_EVENTS : LOOK_MS_ALONE) / CHECK_MS)
+		return;
+	loop->ticks = 0;
 	if (agent_look(&loop->agent, false, &err) < 0)
 		log_warn(loop->agent.log, "%s", err.text);
 	agent_forget(&loop->agent);
 }
 
+static void on_signals(struct loop *loop)
+{
+	struct signalfd_siginfo info;
+
+	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGIO)
+			agent_check_files(&loop->agent);
+		else
+			loop->stop = true;
+	}
+}
+
 static void on_ready(struct loop *loop, int fd)
 {
 	if (fd == loop->signals)
-		loop->stop = true;
+		on_signals(loop);
 	else if (fd == loop->timer)
 		on_timer(loop);
 	else if (loop->watch && fd == watch_fd(loop->watch))

@@ -17,7 +17,9 @@ static void show_nodes(struct agent *agent, const struct maps_flights *flights, 
 		row->pid = n->tgid;
 		row->exe = n->binary->path;
 		row->since = n->since;
-		row->note = n->ended ? "ended" : n->binary->trouble;
+		row->note = n->unprobed ? "runs, but is not counted: its executable was changed" :
+			    n->ended    ? "ended" :
+					  n->binary->trouble;
 		for (size_t f = 0; f < agent->profile->n_funcs; f++)
 			row->in_flight += flights->of[n->slot][f].count;
 	}
@@ -141,7 +143,8 @@ static void show_function(struct agent *agent, uint64_t *const *cells,
 		fn->panicked += self[ABI_SELF_PANICKED];
 		fn->cancelled += self[ABI_SELF_CANCELLED];
 		fn->in_flight += flights->of[n->slot][f].count;
-		fn->lost += self[ABI_SELF_LOST_FULL] + n->lost[f];
+		fn->lost += self[ABI_SELF_LOST_FULL] + n->lost[LOST_PROCESS_ENDED][f] +
+			    n->lost[LOST_PROBES_OFF][f];
 	}
 	fn->rate = rate_of(&agent->rates[f], page->now, fn->started);
 	show_quantiles(agent, cells, f, fn);

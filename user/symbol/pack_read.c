@@ -272,10 +272,9 @@ static bool read_head(struct pack_text *t, struct plan *plan)
 		return pack_bad(t, "the binary's name has a folder in it");
 	if (!pack_done(t) || !pack_want(t, "build-id"))
 		return false;
-	if (!pack_word(t, "none"))
-		return pack_hex(t, plan->build_id, sizeof(plan->build_id),
-				"a build-id or the word none", &plan->n_build_id) &&
-		       pack_done(t);
+	if (!pack_word(t, "none") && !pack_hex(t, plan->build_id, sizeof(plan->build_id),
+					       "a build-id or the word none", &plan->n_build_id))
+		return false;
 	return pack_done(t) && (!pack_word(t, "code-sha256") || read_code(t, plan));
 }
 

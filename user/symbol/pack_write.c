@@ -4,8 +4,8 @@
  *
  *   mpc-bpf-agent pack 1
  *   binary "node"                      the file's name without its folders
- *   build-id 4f0c…                     or "none", and then on a line of its own
- *   code-sha256 9e3a…                  … of the bytes of the executable segments
+ *   build-id 4f0c…                     or "none"
+ *   code-sha256 9e3a…                  of the bytes of the executable segments
  *   func "a::b::process_vote"          function 0, then 1 and so on
  *   row ready func 0                   row 0, then 1 and so on
  *     where "poll function a::b::…"

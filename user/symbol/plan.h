@@ -78,7 +78,7 @@ struct plan {
 	bool bare;    /* … and that was no debug information; no pack has it */
 	uint8_t build_id[20]; /* GNU build-id, n_build_id 0 when the file has none */
 	size_t n_build_id;
-	uint8_t code[32]; /* without build-id: SHA-256 of the executable segments */
+	uint8_t code[32]; /* SHA-256 of the executable segments */
 	bool has_code;
 	struct plan_func *funcs;
 	size_t n_funcs;

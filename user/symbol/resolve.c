@@ -89,8 +89,7 @@ static struct plan *new_plan(const struct image *image, const struct profile *pr
 	plan->binary = mem_strdup(image->path);
 	memcpy(plan->build_id, image->build_id, sizeof(plan->build_id));
 	plan->n_build_id = image->n_build_id;
-	plan->has_code =
-		!plan->n_build_id && exe_hash(image->fd, image->path, plan->code, NULL) == 0;
+	plan->has_code = exe_hash(image->fd, image->path, plan->code, NULL) == 0;
 	plan->n_funcs = profile->n_funcs;
 	plan->funcs = mem_array(plan->n_funcs, sizeof(*plan->funcs));
 	for (size_t f = 0; f < plan->n_funcs; f++)

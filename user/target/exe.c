@@ -31,10 +31,23 @@ bool exe_same_place(struct exe_place a, struct exe_place b)
 	return a.dev == b.dev && a.ino == b.ino;
 }
 
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool exe_touched(const struct exe *exe, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) || st.st_size != exe->size || !same_time(st.st_mtim, exe->mtime) ||
+	       !same_time(st.st_ctim, exe->ctime);
+}
+
 bool exe_same(const struct exe *a, const struct exe *b)
 {
 	return exe_same_place(a->place, b->place) && a->size == b->size &&
-	       a->mtime.tv_sec == b->mtime.tv_sec && a->mtime.tv_nsec == b->mtime.tv_nsec &&
+	       same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime) &&
 	       a->n_build_id == b->n_build_id && !memcmp(a->build_id, b->build_id, a->n_build_id);
 }
 
@@ -180,6 +193,7 @@ int exe_read(int fd, const char *name, struct exe *out, struct err *err)
 	exe.place = (struct exe_place){ st.st_dev, st.st_ino };
 	exe.size = st.st_size;
 	exe.mtime = st.st_mtim;
+	exe.ctime = st.st_ctim;
 	r = read_header(fd, name, &ehdr, err);
 	if (!r)
 		r = read_build_id(fd, name, &ehdr, &exe, err);

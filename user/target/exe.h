@@ -27,14 +27,16 @@ struct exe_place {
 struct exe {
 	struct exe_place place;
 	off_t size;
-	struct timespec mtime;
+	struct timespec mtime, ctime;
 	uint8_t build_id[EXE_BUILD_ID_MAX];
 	size_t n_build_id; /* 0: the file has none */
 };
 
 bool exe_same_place(struct exe_place a, struct exe_place b);
-/* Also told apart: a file written anew in the same place. */
+/* Also told apart: a file written anew in the same place, or only touched. */
 bool exe_same(const struct exe *a, const struct exe *b);
+/* The file open as @fd was written or touched since @exe was read of it. */
+bool exe_touched(const struct exe *exe, int fd);
 
 /* Reads the identity of the open file. Fails with one sentence that names
  * @name when it is no 64-bit ELF program for this architecture, or damaged. */
@@ -50,8 +52,9 @@ int exe_read_code(int fd, const char *name, struct exe_code **out, size_t *n, st
 /* Whether @size bytes at @offset all lie in one of them. */
 bool exe_is_code(const struct exe_code *code, size_t n, uint64_t offset, uint64_t size);
 
-/* SHA-256 of the bytes of these parts, one after the other: tells builds apart that have
- * no build-id. Reads all of them, megabytes. Errors as in exe_read. */
+/* SHA-256 of the bytes of these parts, one after the other: tells builds apart, also
+ * where they have the same build-id or none. strip does not change it. Reads all of
+ * them, megabytes. Errors as in exe_read. */
 int exe_hash(int fd, const char *name, uint8_t out[EXE_HASH_SIZE], struct err *err);
 
 /* Opens the file behind /proc/@tgid/exe and reads its identity. *@fd is open

@@ -19,6 +19,7 @@ static const char expected[] =
 	"mpc-bpf-agent pack 1\n"
 	"binary \"tiny.elf\"\n"
 	"build-id 10931f243e26ff384a8f9dd64dfeb50885284c9e\n"
+	"code-sha256 ca322a8a9ca4ca122c633e46a9d99d2c89a6be58c4049c64df014bbbd56648a9\n"
 	"func \"tiny::process_vote\"\n"
 	"func \"tiny::store\"\n"
 	"func \"tiny::plain\"\n"

@@ -196,8 +196,15 @@ static void knows_processes(void **state)
 	assert_true(exe_same_place(own.place, (struct exe_place){ st.st_dev, st.st_ino }));
 	assert_int_equal(exe_read(fd, "self", &again, NULL), 0);
 	assert_true(exe_same(&own, &again));
+	assert_false(exe_touched(&own, fd));
+	assert_true(exe_touched(&own, -1));
 	again.size++;
 	assert_false(exe_same(&own, &again));
+	assert_true(exe_touched(&again, fd));
+	again = own;
+	again.ctime.tv_nsec ^= 1;
+	assert_false(exe_same(&own, &again));
+	assert_true(exe_touched(&again, fd));
 	gone = fork();
 	if (gone == 0)
 		_exit(0);
