@@ -35,6 +35,8 @@ struct scan {
 	uint64_t strings_end;                  /* of .debug_str */
 	VEC(struct wanted) wanted;             /* ascending by str */
 	VEC(struct origin) origins;            /* ascending by off */
+	bool skeletons;                        /* some units perhaps stand for others */
+	const char *kept;                      /* pages before it have been given back */
 	struct debug_hits *hits;
 };
 
@@ -91,24 +93,31 @@ static void give_back(Dwarf *dbg, const void *from, const void *to)
 		madvise((void *)low, high - low, MADV_DONTNEED);
 }
 
-/* So much of .debug_str is read before it is given back. */
-#define STRINGS_STEP (8u << 20)
+/* So much is read before it is given back. In smaller steps the kernel, which brings in
+ * pages around the one that is asked for, would bring the last ones back. */
+#define STEP (1 << 20)
+
+/* The scan has come to @at. */
+static inline void move_on(struct scan *sc, const void *at)
+{
+	if ((const char *)at - sc->kept < STEP)
+		return;
+	give_back(sc->dbg, sc->kept, at);
+	sc->kept = at;
+}
 
 static void scan_strings(struct scan *sc)
 {
-	const char *start = dwarf_getstring(sc->dbg, 0, NULL);
 	const char *text;
 	size_t len;
 
 	sc->strings_end = 0;
+	sc->kept = dwarf_getstring(sc->dbg, 0, NULL);
 	while ((text = dwarf_getstring(sc->dbg, sc->strings_end, &len))) {
+		move_on(sc, text);
 		if (len > 3)
 			look_at_string(sc, sc->strings_end, text);
 		sc->strings_end += len + 1;
-		if (start && text > start + STRINGS_STEP) {
-			give_back(sc->dbg, start, text);
-			start = text;
-		}
 	}
 }
 
@@ -144,30 +153,26 @@ static const struct origin *origin_at(const struct scan *sc, Dwarf_Off off)
 	return lo < sc->origins.n && sc->origins.at[lo].off == off ? &sc->origins.at[lo] : NULL;
 }
 
-/* Calls @visit for each unit, including split ones of a skeleton. */
-static int each_unit(Dwarf *dbg, int (*visit)(struct scan *, struct unit *, struct err *),
-		     struct scan *sc, struct err *err)
+/* Calls @visit for each unit. */
+static int each_unit(struct scan *sc, int (*visit)(struct scan *, struct unit *, struct err *),
+		     struct err *err)
 {
-	Dwarf_Off off = 0, next;
-	size_t header;
-	Dwarf_Half version;
-	int r = 0;
+	struct units units;
+	struct unit unit;
+	int r;
 
-	while (r == 0 && dwarf_next_unit(dbg, off, &next, &header, &version, NULL, NULL, NULL, NULL,
-					 NULL) == 0) {
-		struct unit unit;
-
-		r = unit_open(dbg, off, next, header, &unit, err);
-		if (r < 0)
-			return r;
+	units_begin(sc->dbg, &units);
+	sc->kept = units.info ? units.info->d_buf : NULL;
+	while ((r = units_next(&units, &unit, err)) > 0) {
+		sc->skeletons |= unit.skeleton;
 		r = visit(sc, &unit, err);
 		if (r == 0 && unit.bad)
 			r = err_set(err, -EBADMSG,
 				    "damaged debug information in the unit at .debug_info+0x%llx",
-				    (unsigned long long)off);
-		give_back(dbg, unit.base + off, unit.end);
+				    (unsigned long long)unit.off);
 		unit_close(&unit);
-		off = next;
+		if (r < 0)
+			return r;
 	}
 	return r;
 }
@@ -181,6 +186,7 @@ static int find_origins(struct scan *sc, struct unit *unit, struct err *err)
 	while (unit_next(unit, &die)) {
 		const struct wanted *w;
 
+		move_on(sc, unit->pos);
 		if (die.tag != DW_TAG_subprogram)
 			continue;
 		w = wanted_at(sc, die.linkage_name);
@@ -211,6 +217,7 @@ static int find_hits(struct scan *sc, struct unit *unit, struct err *err)
 		const struct origin *o = NULL;
 		bool inlined = die.tag == DW_TAG_inlined_subroutine;
 
+		move_on(sc, unit->pos);
 		if (!die.tag) {
 			if (stack.n)
 				around = stack.at[--stack.n].subprogram;
@@ -242,6 +249,26 @@ static int find_hits(struct scan *sc, struct unit *unit, struct err *err)
 	return 0;
 }
 
+/* libdw finds a DIE's unit by a look at the header of each one before it. That is done
+ * here for all hits, once and with the pages given back. */
+static void meet_units(struct scan *sc)
+{
+	Dwarf_Off last = 0;
+	Dwarf_Die cudie;
+
+	for (size_t i = 0; i < sc->hits->n; i++)
+		if (sc->hits->at[i].dbg == sc->dbg && sc->hits->at[i].die > last)
+			last = sc->hits->at[i].die;
+	sc->kept = NULL;
+	for (Dwarf_CU *cu = NULL;
+	     dwarf_get_units(sc->dbg, cu, &cu, NULL, NULL, &cudie, NULL) == 0 &&
+	     dwarf_dieoffset(&cudie) < last;) {
+		if (!sc->kept)
+			sc->kept = cudie.addr;
+		move_on(sc, cudie.addr);
+	}
+}
+
 static int wanted_order(const void *a, const void *b)
 {
 	const struct wanted *x = a, *y = b;
@@ -256,12 +283,12 @@ static int origin_order(const void *a, const void *b)
 	return x->off < y->off ? -1 : x->off > y->off;
 }
 
-/* Of one unit, which tells: do names lie within the strings? Stops with 1. */
+/* Of the first unit, which tells: do names lie within the strings? */
 static int check_names(struct scan *sc, struct unit *unit, struct err *err)
 {
 	struct unit_die die;
 
-	while (unit_next(unit, &die))
+	while (unit->off == 0 && unit_next(unit, &die))
 		if (die.linkage_name != UNIT_NO_STRING && die.linkage_name >= sc->strings_end)
 			return err_set(
 				err, -EBADMSG,
@@ -269,7 +296,7 @@ static int check_names(struct scan *sc, struct unit *unit, struct err *err)
 				"at 0x%llx",
 				(unsigned long long)die.linkage_name,
 				(unsigned long long)sc->strings_end);
-	return 1;
+	return 0;
 }
 
 static int scan_one(struct scan *sc, struct err *err)
@@ -278,16 +305,17 @@ static int scan_one(struct scan *sc, struct err *err)
 
 	sc->wanted.n = sc->origins.n = 0;
 	scan_strings(sc);
-	if (!sc->wanted.n) {
-		r = each_unit(sc->dbg, check_names, sc, err);
-		return r < 0 ? r : 0;
-	}
+	if (!sc->wanted.n)
+		return each_unit(sc, check_names, err);
 	qsort(sc->wanted.at, sc->wanted.n, sizeof(*sc->wanted.at), wanted_order);
-	r = each_unit(sc->dbg, find_origins, sc, err);
+	r = each_unit(sc, find_origins, err);
 	if (r < 0 || !sc->origins.n)
 		return r;
 	qsort(sc->origins.at, sc->origins.n, sizeof(*sc->origins.at), origin_order);
-	return each_unit(sc->dbg, find_hits, sc, err);
+	r = each_unit(sc, find_hits, err);
+	if (r == 0)
+		meet_units(sc);
+	return r;
 }
 
 /* A skeleton unit stands for one in a .dwo or .dwp file: scan that too. */
@@ -324,7 +352,7 @@ int debug_scan(Dwarf *dbg, const struct profile *profile, struct debug_hits *hit
 		sc.drop_needles[f] = mem_printf("::%s::{async_", last);
 	}
 	r = scan_one(&sc, err);
-	if (r == 0)
+	if (r == 0 && sc.skeletons)
 		r = scan_split(&sc, err);
 	for (unsigned f = 0; f < profile->n_funcs; f++) {
 		free(sc.needles[f]);

@@ -11,7 +11,6 @@
 #include "base/mem.h"
 
 #define ABBREVS_MAX (1u << 20)
-#define ATTRIBUTES_MAX 4096 /* of one abbreviation */
 
 struct unit_spec {
 	uint16_t name, form;
@@ -20,10 +19,10 @@ struct unit_spec {
 struct unit_abbrev {
 	uint16_t tag; /* 0: no such code */
 	bool children;
-	uint16_t n_specs;
-	uint32_t fixed; /* size of all attributes when none has a variable size, else 0 */
 	bool interesting;
-	struct unit_spec *specs;
+	uint32_t n_specs;
+	size_t first_spec; /* of unit->specs */
+	uint32_t fixed;    /* size of all attributes, UINT32_MAX where it varies */
 };
 
 static uint64_t uleb(struct unit *u)
@@ -238,7 +237,7 @@ bool unit_next(struct unit *u, struct unit_die *out)
 		return !u->bad;
 	}
 	for (size_t i = 0; i < ab->n_specs; i++) {
-		const struct unit_spec *sp = &ab->specs[i];
+		const struct unit_spec *sp = &u->specs.at[ab->first_spec + i];
 
 		if (!ab->interesting)
 			skip_form(u, sp->form);
@@ -262,58 +261,10 @@ bool unit_peek(const struct unit *u, Dwarf_Off off, struct unit_die *out)
 	return off > u->off && copy.pos < u->end && unit_next(&copy, out) && out->tag;
 }
 
-static void take_abbrev(struct unit *u, Dwarf_Abbrev *raw)
-{
-	unsigned code = dwarf_getabbrevcode(raw);
-	unsigned name = 0, form = 0;
-	struct unit_abbrev *ab;
-
-	if (!code || code >= ABBREVS_MAX)
-		return;
-	if (code >= u->n_abbrevs) {
-		size_t more = (size_t)code * 2 + 64;
-
-		u->abbrevs = mem_grow(u->abbrevs, more, sizeof(*ab));
-		memset(u->abbrevs + u->n_abbrevs, 0, (more - u->n_abbrevs) * sizeof(*ab));
-		u->n_abbrevs = more;
-	}
-	ab = &u->abbrevs[code];
-	if (ab->tag)
-		return;
-	ab->tag = (uint16_t)dwarf_getabbrevtag(raw);
-	ab->children = dwarf_abbrevhaschildren(raw);
-	ab->interesting = ab->tag == DW_TAG_subprogram || ab->tag == DW_TAG_inlined_subroutine;
-	/* dwarf_getattrcnt counts wrongly where a DW_FORM_implicit_const is 0 */
-	while (ab->n_specs < ATTRIBUTES_MAX &&
-	       dwarf_getabbrevattr_data(raw, ab->n_specs, &name, &form, NULL, NULL) == 0) {
-		int size;
-
-		ab->specs = mem_grow(ab->specs, ab->n_specs + 1u, sizeof(*ab->specs));
-		ab->specs[ab->n_specs++] = (struct unit_spec){ (uint16_t)name, (uint16_t)form };
-		size = form_size(u, (uint16_t)form);
-		if (size < 0)
-			ab->fixed = UINT32_MAX;
-		else if (ab->fixed != UINT32_MAX)
-			ab->fixed += (uint32_t)size;
-	}
-}
-
-static void load_abbrevs(struct unit *u, Dwarf_Die *cudie)
-{
-	size_t len = 0;
-
-	for (Dwarf_Off off = 0;; off += len) {
-		Dwarf_Abbrev *raw = dwarf_getabbrev(cudie, off, &len);
-
-		if (!raw || raw == DWARF_END_ABBREV)
-			return;
-		take_abbrev(u, raw);
-	}
-}
-
-static Elf_Data *section(Dwarf *dbg, const char *name)
+static Elf_Data *section(Dwarf *dbg, const char *name, bool split)
 {
 	Elf *elf = dwarf_getelf(dbg);
+	_free_ char *want = mem_printf("debug_%s%s", name, split ? ".dwo" : "");
 	size_t strndx;
 
 	if (!elf || elf_getshdrstrndx(elf, &strndx) != 0)
@@ -323,7 +274,10 @@ static Elf_Data *section(Dwarf *dbg, const char *name)
 		const char *have;
 
 		if (!gelf_getshdr(scn, &sh) || !(have = elf_strptr(elf, strndx, sh.sh_name)) ||
-		    strcmp(have, name) != 0)
+		    have[0] != '.')
+			continue;
+		/* .zdebug_: compressed the old way; libdw has put the plain bytes there */
+		if (strcmp(have + (have[1] == 'z' ? 2 : 1), want) != 0)
 			continue;
 		if (sh.sh_flags & SHF_COMPRESSED)
 			elf_compress(scn, 0, 0);
@@ -332,63 +286,171 @@ static Elf_Data *section(Dwarf *dbg, const char *name)
 	return NULL;
 }
 
-static void load_str_offsets(struct unit *u, Dwarf_Die *cudie)
+void units_begin(Dwarf *dbg, struct units *out)
 {
-	Elf_Data *data;
-	Dwarf_Attribute at;
-	Dwarf_Word base = u->off_size == 8 ? 16 : 8;
-	Dwarf_Off part = 0;
-	bool split = false;
+	struct units us = { .dbg = dbg, .info = section(dbg, "info", false) };
 
-	data = u->version >= 5 ? section(u->dbg, ".debug_str_offsets") : NULL;
-	if (!data) {
-		data = section(u->dbg, ".debug_str_offsets.dwo");
-		split = true;
+	if (!us.info) {
+		us.split = true;
+		us.info = section(dbg, "info", true);
 	}
-	if (u->version < 5) /* GNU split DWARF 4 has no header there */
-		base = 0;
-	if (!split && dwarf_attr(cudie, DW_AT_str_offsets_base, &at))
-		dwarf_formudata(&at, &base);
-	/* in a package file each unit has its own part of the section */
-	if (split && dwarf_cu_dwp_section_info(cudie->cu, DW_SECT_STR_OFFSETS, &part, NULL) == 0)
-		base += part;
-	if (!data || base > data->d_size)
+	us.abbrev = section(dbg, "abbrev", us.split);
+	us.str_offsets = section(dbg, "str_offsets", us.split);
+	*out = us;
+}
+
+/* The sizes of the attributes together, or UINT32_MAX where that varies. */
+static uint32_t add_size(uint32_t all, int size)
+{
+	return all == UINT32_MAX || size < 0 ? UINT32_MAX : all + (uint32_t)size;
+}
+
+static struct unit_abbrev *new_abbrev(struct unit *u, uint64_t code)
+{
+	if (!code || code >= ABBREVS_MAX)
+		return NULL;
+	if (code >= u->n_abbrevs) {
+		size_t more = (size_t)code * 2 + 64;
+
+		u->abbrevs = mem_grow(u->abbrevs, more, sizeof(*u->abbrevs));
+		memset(u->abbrevs + u->n_abbrevs, 0, (more - u->n_abbrevs) * sizeof(*u->abbrevs));
+		u->n_abbrevs = more;
+	}
+	return u->abbrevs[code].tag ? NULL : &u->abbrevs[code];
+}
+
+/* One entry of .debug_abbrev; false at the end of the unit's table, or at damage. */
+static bool take_abbrev(struct unit *u, struct unit *table)
+{
+	struct unit_abbrev ab = { .first_spec = u->specs.n }, *place;
+	uint64_t code = uleb(table), name, form;
+
+	if (table->bad || !code)
+		return false;
+	ab.tag = (uint16_t)uleb(table);
+	ab.children = fixed(table, 1) == DW_CHILDREN_yes;
+	ab.interesting = ab.tag == DW_TAG_subprogram || ab.tag == DW_TAG_inlined_subroutine;
+	for (;;) {
+		name = uleb(table);
+		form = uleb(table);
+		if (form == DW_FORM_implicit_const)
+			uleb(table); /* signed, but as long */
+		if (table->bad || (!name && !form))
+			break;
+		ab.n_specs++;
+		*VEC_ADD(&u->specs) = (struct unit_spec){ (uint16_t)name, (uint16_t)form };
+		ab.fixed = add_size(ab.fixed, form_size(u, (uint16_t)form));
+	}
+	if (!table->bad && (place = new_abbrev(u, code)))
+		*place = ab;
+	return !table->bad;
+}
+
+static void load_abbrevs(struct unit *u, const Elf_Data *data, uint64_t off)
+{
+	struct unit table = {};
+
+	if (!data || !data->d_buf || off >= data->d_size)
+		return;
+	table.pos = (const uint8_t *)data->d_buf + off;
+	table.end = (const uint8_t *)data->d_buf + data->d_size;
+	while (take_abbrev(u, &table))
+		;
+}
+
+/* What the first DIE says of the whole unit. */
+static Dwarf_Off look_at_first_die(struct unit *u, Dwarf_Off str_offsets_base)
+{
+	struct unit copy = *u;
+	uint64_t code = uleb(&copy);
+	const struct unit_abbrev *ab = code < u->n_abbrevs ? &u->abbrevs[code] : NULL;
+
+	for (size_t i = 0; ab && i < ab->n_specs; i++) {
+		const struct unit_spec *sp = &u->specs.at[ab->first_spec + i];
+		int size = form_size(u, sp->form);
+
+		if (sp->name == DW_AT_str_offsets_base && size > 0 && size <= 8) {
+			str_offsets_base = fixed(&copy, (size_t)size);
+			continue;
+		}
+		if (sp->name == DW_AT_GNU_dwo_id || sp->name == DW_AT_GNU_dwo_name)
+			u->skeleton = true;
+		skip_form(&copy, sp->form);
+	}
+	return str_offsets_base;
+}
+
+/* Where this unit's part of a section begins: in a package file each has its own. */
+static Dwarf_Off part(const struct units *us, const Dwarf_Die *cudie, unsigned sect)
+{
+	Dwarf_Off off = 0;
+
+	if (!us->split || dwarf_cu_dwp_section_info(cudie->cu, sect, &off, NULL) != 0)
+		return 0;
+	return off;
+}
+
+static void load_str_offsets(struct unit *u, const Elf_Data *data, Dwarf_Off base)
+{
+	if (!data || !data->d_buf || base > data->d_size)
 		return;
 	u->str_offsets = (const uint8_t *)data->d_buf + base;
 	u->n_str_offsets = (data->d_size - base) / u->off_size;
 }
 
-int unit_open(Dwarf *dbg, Dwarf_Off off, Dwarf_Off end_off, size_t header_size, struct unit *out,
-	      struct err *err)
+/* Only of split units libdw is asked: it keeps what it has once looked at. */
+static int open_unit(const struct units *us, struct unit *u, size_t header_size,
+		     Dwarf_Off abbrev_off, struct err *err)
 {
-	struct unit u = { .dbg = dbg, .off = off };
-	Elf_Data *data = section(dbg, ".debug_info");
-	Dwarf_Half version;
-	Dwarf_Die cudie;
+	const Elf_Data *info = us->info;
+	Dwarf_Off header_end = u->off + header_size;
+	Dwarf_Off base = u->off_size == 8 ? 16 : 8; /* of .debug_str_offsets: its header */
+	Dwarf_Die cudie = {};
 
-	if (!data)
-		data = section(dbg, ".debug_info.dwo");
-	if (data && end_off > data->d_size) /* libdw does not look at that */
-		end_off = data->d_size;
-	if (!dwarf_offdie(dbg, off + header_size, &cudie) ||
-	    dwarf_cu_info(cudie.cu, &version, NULL, NULL, NULL, NULL, &u.addr_size, &u.off_size) !=
-		    0)
-		return err_set(err, -EBADMSG, "damaged debug information at .debug_info+0x%llx: %s",
-			       (unsigned long long)off, dwarf_errmsg(-1));
-	u.version = version;
-	u.base = (const uint8_t *)cudie.addr - (off + header_size);
-	u.pos = cudie.addr;
-	u.end = u.base + end_off;
-	load_abbrevs(&u, &cudie);
-	load_str_offsets(&u, &cudie);
-	*out = u;
+	if (!info || !info->d_buf || header_end > info->d_size || us->next < header_end ||
+	    u->version < 2 || u->version > 5 || (u->addr_size != 4 && u->addr_size != 8) ||
+	    (us->split && !dwarf_offdie(us->dbg, header_end, &cudie)))
+		return err_set(err, -EBADMSG,
+			       "damaged debug information: no unit of version 2 to 5 at "
+			       ".debug_info+0x%llx",
+			       (unsigned long long)u->off);
+	u->base = info->d_buf;
+	u->pos = u->base + header_end;
+	/* libdw does not look at that */
+	u->end = u->base + (us->next < info->d_size ? us->next : info->d_size);
+	load_abbrevs(u, us->abbrev, abbrev_off + part(us, &cudie, DW_SECT_ABBREV));
+	u->skeleton =
+		u->version >= 5 && u->base[u->off + (u->off_size == 8 ? 14 : 6)] == DW_UT_skeleton;
+	base = look_at_first_die(u, base);
+	if (us->split && u->version < 5) /* GNU split DWARF 4 has no header there */
+		base = 0;
+	if (us->split || u->version >= 5)
+		load_str_offsets(u, us->str_offsets, base + part(us, &cudie, DW_SECT_STR_OFFSETS));
 	return 0;
+}
+
+int units_next(struct units *us, struct unit *out, struct err *err)
+{
+	struct unit u = { .dbg = us->dbg, .off = us->next };
+	Dwarf_Off abbrev_off;
+	size_t header_size;
+	int r;
+
+	if (dwarf_next_unit(us->dbg, u.off, &us->next, &header_size, &u.version, &abbrev_off,
+			    &u.addr_size, &u.off_size, NULL, NULL) != 0)
+		return 0;
+	r = open_unit(us, &u, header_size, abbrev_off, err);
+	if (r < 0) {
+		unit_close(&u);
+		return r;
+	}
+	*out = u;
+	return 1;
 }
 
 void unit_close(struct unit *u)
 {
-	for (size_t i = 0; i < u->n_abbrevs; i++)
-		free(u->abbrevs[i].specs);
+	free(u->specs.at);
 	free(u->abbrevs);
 	*u = (struct unit){};
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 /* Where a string attribute points: an offset into .debug_str, or nothing. */
 #define UNIT_NO_STRING UINT64_MAX
@@ -27,6 +28,16 @@ struct unit_die {
 };
 
 struct unit_abbrev;
+struct unit_spec;
+
+/* The units of a file, one after the other. Of each that libdw looks at it keeps a few kilobytes:
+ * here nothing is kept, for a large program has thousands of them. */
+struct units {
+	Dwarf *dbg;
+	Elf_Data *info, *abbrev, *str_offsets;
+	bool split;     /* of a .dwo or .dwp file */
+	Dwarf_Off next; /* of the next unit's header */
+};
 
 struct unit {
 	Dwarf *dbg;
@@ -39,13 +50,17 @@ struct unit {
 	size_t n_str_offsets;
 	struct unit_abbrev *abbrevs; /* by code */
 	size_t n_abbrevs;
+	VEC(struct unit_spec) specs; /* of all abbreviations */
+	bool skeleton;               /* perhaps one: its DIEs are in another file */
 	bool bad;
 };
 
-/* Prepares the unit whose header is at @off and whose end is at @end_off. @wanted
- * tags get their attributes read; of others only the offset and tag are valid. */
-int unit_open(Dwarf *dbg, Dwarf_Off off, Dwarf_Off end_off, size_t header_size, struct unit *out,
-	      struct err *err);
+void units_begin(Dwarf *dbg, struct units *out);
+
+/* Opens the next unit; 1, or 0 when there are no more. Of functions and inlined copies
+ * the attributes are read; of other DIEs only the offset and tag are valid.
+ * Errors: -EBADMSG damaged, said with the place. */
+int units_next(struct units *units, struct unit *out, struct err *err);
 void unit_close(struct unit *unit);
 
 /* The next DIE, or false at the end of the unit (or at damage: unit->bad). */

@@ -66,16 +66,17 @@ static size_t count(Dwarf_Die *die)
 /* All units of a file, DIE by DIE; returns how many DIEs there are. */
 static size_t compare_all(Dwarf *dbg)
 {
-	Dwarf_Off off = 0, next;
-	size_t header, all = 0;
+	struct units units;
+	struct unit unit;
+	size_t all = 0;
 
-	while (dwarf_nextcu(dbg, off, &next, &header, NULL, NULL, NULL) == 0) {
-		struct unit unit;
+	units_begin(dbg, &units);
+	while (units_next(&units, &unit, NULL) == 1) {
 		struct unit_die die, again;
 		Dwarf_Die cudie;
+		Dwarf_Off first = (Dwarf_Off)(unit.pos - unit.base);
 		size_t n = 0;
 
-		assert_int_equal(unit_open(dbg, off, next, header, &unit, NULL), 0);
 		while (unit_next(&unit, &die)) {
 			if (!die.tag)
 				continue;
@@ -85,13 +86,13 @@ static size_t compare_all(Dwarf *dbg)
 			n++;
 		}
 		assert_false(unit.bad);
-		assert_non_null(dwarf_offdie(dbg, off + header, &cudie));
+		assert_false(unit.skeleton);
+		assert_non_null(dwarf_offdie(dbg, first, &cudie));
 		assert_int_equal(n, count(&cudie));
-		assert_false(unit_peek(&unit, off, &again));
-		assert_false(unit_peek(&unit, next, &again));
+		assert_false(unit_peek(&unit, unit.off, &again));
+		assert_false(unit_peek(&unit, units.next, &again));
 		unit_close(&unit);
 		all += n;
-		off = next;
 	}
 	return all;
 }
@@ -117,45 +118,85 @@ static void reads_its_own(void **state)
 	dwarf_end(dbg);
 }
 
+/* tiny.elf with other bytes at the start of a section. */
+static Dwarf *damaged(const char *section, size_t at, const void *bytes, size_t len)
+{
+	const Elf64_Ehdr *eh = (const void *)tiny_elf;
+	const Elf64_Shdr *sh = (const void *)(tiny_elf + eh->e_shoff);
+	const char *names = (const char *)tiny_elf + sh[eh->e_shstrndx].sh_offset;
+	uint8_t *copy = mem_alloc(TINY_SIZE);
+	Dwarf *dbg;
+
+	memcpy(copy, tiny_elf, TINY_SIZE);
+	for (unsigned i = 0; i < eh->e_shnum; i++)
+		if (strcmp(names + sh[i].sh_name, section) == 0)
+			memcpy(copy + sh[i].sh_offset + at, bytes, len);
+	dbg = dwarf_begin(tiny_file(copy, TINY_SIZE), DWARF_C_READ);
+	assert_non_null(dbg);
+	free(copy);
+	return dbg;
+}
+
 static void refuses_what_is_no_unit(void **state)
 {
-	struct tiny t = tiny_open();
+	Dwarf *dbg = damaged(".debug_info", 4, "\x09", 1); /* the version */
 	struct err err = {};
+	struct units units;
 	struct unit unit;
 
 	(void)state;
-	assert_int_equal(unit_open(t.dbg, 0x7fffffff, 0x7fffffff, 11, &unit, &err), -EBADMSG);
-	assert_non_null(strstr(err.text, "damaged debug information at .debug_info+0x7fffffff"));
-	tiny_close(&t);
+	units_begin(dbg, &units);
+	assert_int_equal(units_next(&units, &unit, &err), -EBADMSG);
+	assert_string_equal(err.text, "damaged debug information: no unit of version 2 to 5 at "
+				      ".debug_info+0x0");
+	dwarf_end(dbg);
+}
+
+/* Without an abbreviation for it a DIE cannot be read, nor anything behind it. */
+static void needs_abbreviations(void **state)
+{
+	Dwarf *dbg = damaged(".debug_abbrev", 0, "\0", 1);
+	struct units units;
+	struct unit_die die;
+	struct unit unit;
+
+	(void)state;
+	units_begin(dbg, &units);
+	assert_int_equal(units_next(&units, &unit, NULL), 1);
+	assert_false(unit_next(&unit, &die));
+	assert_true(unit.bad);
+	unit_close(&unit);
+	dwarf_end(dbg);
 }
 
 /* A unit that says it is longer than its section ends with the section. */
 static void stays_in_the_section(void **state)
 {
-	struct tiny t = tiny_open();
+	Dwarf *dbg = damaged(".debug_info", 0, "\xe0\xff\xff\xff", 4); /* the length */
+	struct units units;
 	struct unit_die die;
 	struct unit unit;
-	Dwarf_Off next;
-	size_t header, n = 0;
+	size_t n = 0;
 
 	(void)state;
-	assert_int_equal(dwarf_nextcu(t.dbg, 0, &next, &header, NULL, NULL, NULL), 0);
-	assert_int_equal(unit_open(t.dbg, 0, 0xfffffff0, header, &unit, NULL), 0);
+	units_begin(dbg, &units);
+	assert_int_equal(units_next(&units, &unit, NULL), 1);
+	assert_true(units.next > TINY_SIZE);
 	while (unit_next(&unit, &die))
 		n++;
 	assert_true(unit.pos <= unit.end);
-	assert_in_range(unit.end - unit.base, next, TINY_SIZE);
+	assert_int_equal(unit.end - unit.base, units.info->d_size);
 	assert_true(n > 10);
 	unit_close(&unit);
-	tiny_close(&t);
+	assert_int_equal(units_next(&units, &unit, NULL), 0);
+	dwarf_end(dbg);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_dwarf_4_of_rustc),
-		cmocka_unit_test(reads_its_own),
-		cmocka_unit_test(refuses_what_is_no_unit),
+		cmocka_unit_test(reads_dwarf_4_of_rustc),  cmocka_unit_test(reads_its_own),
+		cmocka_unit_test(refuses_what_is_no_unit), cmocka_unit_test(needs_abbreviations),
 		cmocka_unit_test(stays_in_the_section),
 	};
 
