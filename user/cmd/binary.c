@@ -123,7 +123,8 @@ static struct source_options source_options(const struct agent *agent, const str
 	bool debug = agent->options->exe || agent->options->pid || of_debug_file(agent, &b->exe);
 
 	return (struct source_options){ .debug = debug ? agent->options->debug : NULL,
-					.folder = DEBUGFILE_FOLDER };
+					.folder = DEBUGFILE_FOLDER,
+					.server = agent->options->debuginfod };
 }
 
 /* A pack of exactly this build comes first: it was made from the build itself. */

@@ -78,6 +78,20 @@ static int set_debug(struct options *o, const char *value, struct err *err)
 	return 0;
 }
 
+/* One server: several URLs, or files by file://, are not for a flag of a root agent. */
+static int set_debuginfod(struct options *o, const char *value, struct err *err)
+{
+	bool http = strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
+
+	if (!http || strpbrk(value, " \t\n"))
+		return err_set(err, -EINVAL,
+			       "--debuginfod takes the URL of a server, http://HOST or "
+			       "https://HOST, not \"%s\"",
+			       value);
+	o->debuginfod = value;
+	return 0;
+}
+
 static int set_pack(struct options *o, const char *value, struct err *err)
 {
 	if (o->n_packs == OPTIONS_PACKS_MAX)
@@ -160,6 +174,7 @@ static const struct option_row rows[] = {
 	{ "--exe", set_exe, false },
 	{ "--pid", set_pid, false },
 	{ "--debug", set_debug, false },
+	{ "--debuginfod", set_debuginfod, false },
 	{ "--pack", set_pack, false },
 	{ "--node-id", set_node_id, false },
 	{ "--output", set_output, false },
@@ -183,6 +198,7 @@ static const char help[] =
 	"  --exe FILE                 only processes of this executable\n"
 	"  --pid PID                  only this process\n"
 	"  --debug FILE               debug information of a stripped executable, a file of its own\n"
+	"  --debuginfod URL           server to ask where no debug information is found\n"
 	"  --pack FILE|FOLDER         packs of stripped executables, may be repeated\n"
 	"  --node-id NAME             node_id of a process that does not name itself\n"
 	"\n"

@@ -22,6 +22,7 @@ struct options {
 	const char *profile;
 	const char *exe;                      /* watch only processes of this executable */
 	const char *debug;                    /* its separate debug file */
+	const char *debuginfod;               /* URL of a server of debug files */
 	const char *packs[OPTIONS_PACKS_MAX]; /* files or folders */
 	size_t n_packs;
 	pid_t pid;           /* watch only this process, 0: all */

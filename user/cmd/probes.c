@@ -38,7 +38,9 @@ static int open_target(const struct options *o, char **path, int *fd, struct err
 static int resolve(const struct options *o, struct profile **profile, struct plan **plan,
 		   struct err *err)
 {
-	struct source_options from = { .debug = o->debug, .folder = DEBUGFILE_FOLDER };
+	struct source_options from = { .debug = o->debug,
+				       .folder = DEBUGFILE_FOLDER,
+				       .server = o->debuginfod };
 	struct profile_faults faults = {};
 	_free_ char *path = NULL;
 	_close_ int fd = -1;

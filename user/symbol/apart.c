@@ -15,14 +15,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <limits.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,11 +28,11 @@
 
 #include "base/mem.h"
 #include "symbol/pack.h"
+#include "symbol/unprivileged.h"
 
 #define CPU_SECONDS 120
 #define WALL_SECONDS 300
 #define MEMORY_BYTES (4ull << 30) /* and the files themselves, mapped twice */
-#define NOBODY 65534
 
 /* --- the child -------------------------------------------------------------------- */
 
@@ -55,22 +51,11 @@ static rlim_t file_size(int fd)
 	return fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 ? (rlim_t)st.st_size : 0;
 }
 
-static void limit(int what, rlim_t soft, rlim_t hard)
-{
-	struct rlimit now;
-
-	if (getrlimit(what, &now) < 0)
-		return;
-	now.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
-	now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
-	setrlimit(what, &now);
-}
-
 static void set_limits(void)
 {
-	limit(RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 5);
-	limit(RLIMIT_CORE, 0, 0);
-	limit(RLIMIT_FSIZE, 0, 0); /* pipes are not files */
+	unprivileged_limit(RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 5);
+	unprivileged_limit(RLIMIT_CORE, 0, 0);
+	unprivileged_limit(RLIMIT_FSIZE, 0, 0); /* pipes are not files */
 }
 
 /* Once it is known how large the files are. */
@@ -79,60 +64,11 @@ static void limit_memory(int fd, int debug_fd)
 #ifndef __SANITIZE_ADDRESS__ /* its shadow takes terabytes of addresses */
 	rlim_t memory = MEMORY_BYTES + 2 * (file_size(fd) + file_size(debug_fd));
 
-	limit(RLIMIT_AS, memory, memory);
+	unprivileged_limit(RLIMIT_AS, memory, memory);
 #else
 	(void)fd, (void)debug_fd;
 	(void)file_size;
 #endif
-}
-
-static int fd_order(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Closes all but the standard streams and ours. */
-static void close_others(const struct task *task)
-{
-	int keep[] = { STDERR_FILENO, task->fd, task->answer };
-	unsigned from = 0;
-
-	qsort(keep, ARRAY_SIZE(keep), sizeof(*keep), fd_order);
-	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
-		if (keep[i] > STDERR_FILENO && (unsigned)keep[i] > from)
-			close_range(from, (unsigned)keep[i] - 1, 0);
-		if (keep[i] >= STDERR_FILENO)
-			from = (unsigned)keep[i] + 1;
-	}
-	close_range(from, UINT_MAX, 0);
-}
-
-/* Where no user but root exists (a small user namespace) the capabilities still go. */
-static void drop_privileges(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = {};
-
-	if (geteuid() == 0) {
-		(void)!setgroups(0, NULL);
-		(void)!setresgid(NOBODY, NOBODY, NOBODY);
-		(void)!setresuid(NOBODY, NOBODY, NOBODY);
-	}
-	syscall(SYS_capset, &head, none);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
-/* The caller's handlers and mask are about the caller's work. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int s = 1; s < SIGRTMIN; s++)
-		if (s != SIGSEGV && s != SIGBUS && s != SIGFPE && s != SIGILL)
-			signal(s, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static void send_all(int fd, const struct strbuf *text)
@@ -166,8 +102,7 @@ static void answer(const struct task *task, struct strbuf *out)
 	int r = source_look(task->options, task->fd, &look, &err);
 
 	set_limits();
-	drop_privileges();
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a change of user clears it */
+	unprivileged_enter();
 	if (getppid() != task->parent)
 		return;
 	if (r == 0)
@@ -180,15 +115,21 @@ static void answer(const struct task *task, struct strbuf *out)
 	pack_write(plan, out);
 }
 
+/* The file that a server gave, -1 for none. */
+static int fetched_fd(const struct source_options *options)
+{
+	return options && options->fetched ? options->fetched_fd : -1;
+}
+
 /* The child's life. It leaves by the system call: the ends that the caller has
  * planned for itself (atexit, leak checks) are none of its business. */
 static void run_child(const struct task *task)
 {
+	int keep[] = { task->fd, task->answer, fetched_fd(task->options) };
 	struct strbuf out = {};
 
-	reset_signals();
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	close_others(task);
+	unprivileged_begin();
+	unprivileged_close_others(keep, ARRAY_SIZE(keep));
 	answer(task, &out);
 	send_all(task->answer, &out);
 	syscall(SYS_exit_group, 0);
@@ -337,8 +278,8 @@ static int finish(const char *path, pid_t pid, int fd, struct plan **out, struct
 	return understand(path, &text, out, err);
 }
 
-int resolve_plan_apart(int fd, const char *path, const struct source_options *options,
-		       const struct profile *profile, struct plan **out, struct err *err)
+static int resolve_once(int fd, const char *path, const struct source_options *options,
+			const struct profile *profile, struct plan **out, struct err *err)
 {
 	_close_ int from = -1, to = -1;
 	pid_t parent = getpid(), pid;
@@ -359,4 +300,10 @@ int resolve_plan_apart(int fd, const char *path, const struct source_options *op
 	}
 	close(TAKE_FD(to));
 	return finish(path, pid, from, out, err);
+}
+
+int resolve_plan_apart(int fd, const char *path, const struct source_options *options,
+		       const struct profile *profile, struct plan **out, struct err *err)
+{
+	return resolve_with_server(resolve_once, fd, path, options, profile, out, err);
 }

@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "symbol/debug.h"
+#include "symbol/debuginfod.h"
 #include "symbol/instance.h"
 #include "symbol/suggest.h"
 #include "symbol/symtab.h"
@@ -228,8 +230,8 @@ int resolve_plan_from(int fd, const char *path, const struct source *source,
 	return 0;
 }
 
-int resolve_plan(int fd, const char *path, const struct source_options *options,
-		 const struct profile *profile, struct plan **out, struct err *err)
+static int resolve_here(int fd, const char *path, const struct source_options *options,
+			const struct profile *profile, struct plan **out, struct err *err)
 {
 	struct source source = { .fd = -1 };
 	struct source_look look;
@@ -243,4 +245,56 @@ int resolve_plan(int fd, const char *path, const struct source_options *options,
 	source_close(&source);
 	source_look_close(&look);
 	return r;
+}
+
+/* What the server could not help with belongs to what is said of the plan. */
+static void note_server(struct plan *plan, const char *why)
+{
+	char *source = mem_printf("%s (debuginfod: %s)", plan->source, why);
+
+	free(plan->source);
+	plan->source = source;
+	for (size_t i = 0; i < plan->n_rows; i++) {
+		struct plan_row *row = &plan->rows[i];
+		char *reason;
+
+		if (row->state != PLAN_ABSENT)
+			continue;
+		reason = mem_printf("%s; debuginfod: %s", row->reason, why);
+		free(row->reason);
+		row->reason = reason;
+	}
+	plan_clean(plan);
+}
+
+int resolve_with_server(resolve_once_fn *once, int fd, const char *path,
+			const struct source_options *options, const struct profile *profile,
+			struct plan **out, struct err *err)
+{
+	struct source_options with = options ? *options : (struct source_options){};
+	_close_ int fetched = -1;
+	struct plan *plan = NULL;
+	struct err why = {};
+	int r = once(fd, path, options, profile, out, err);
+
+	if (r < 0 || !(*out)->bare || !with.server)
+		return r;
+	fetched = debuginfod_fetch(with.server, (*out)->build_id, (*out)->n_build_id, &why);
+	if (fetched >= 0) {
+		with.fetched = true;
+		with.fetched_fd = fetched;
+		if (once(fd, path, &with, profile, &plan, &why) == 0) {
+			plan_free(*out);
+			*out = plan;
+			return 0;
+		}
+	}
+	note_server(*out, why.text);
+	return 0;
+}
+
+int resolve_plan(int fd, const char *path, const struct source_options *options,
+		 const struct profile *profile, struct plan **out, struct err *err)
+{
+	return resolve_with_server(resolve_here, fd, path, options, profile, out, err);
 }

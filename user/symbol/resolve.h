@@ -20,6 +20,14 @@ int resolve_plan(int fd, const char *path, const struct source_options *options,
 int resolve_plan_from(int fd, const char *path, const struct source *source,
 		      const struct profile *profile, struct plan **out, struct err *err);
 
+/* Resolves with @once, and where that finds no debug information and @options names a
+ * server, once more with what the server has. */
+typedef int resolve_once_fn(int fd, const char *path, const struct source_options *options,
+			    const struct profile *profile, struct plan **out, struct err *err);
+int resolve_with_server(resolve_once_fn *once, int fd, const char *path,
+			const struct source_options *options, const struct profile *profile,
+			struct plan **out, struct err *err);
+
 /* resolve_plan in a child process, which gives its memory back when it ends and
  * cannot take the caller down with it; the plan comes back as a pack. The child
  * has no privileges, no other open files, and bounds on memory and time; what

@@ -37,8 +37,16 @@ int source_look(const struct source_options *options, int exe, struct source_loo
 	static const struct source_options alone = {};
 	const struct source_options *o = options ? options : &alone;
 
-	*out = (struct source_look){ o->debug, o->folder, -1, -1, folder_of(exe) };
-	if (o->debug && (out->debug_fd = open(o->debug, O_RDONLY | O_CLOEXEC)) < 0) {
+	*out = (struct source_look){ .debug = o->debug,
+				     .folder_name = o->folder,
+				     .debug_fd = -1,
+				     .folder = -1,
+				     .dir = folder_of(exe) };
+	if (o->fetched) {
+		out->debug = "the file";
+		out->server = o->server;
+		out->debug_fd = fcntl(o->fetched_fd, F_DUPFD_CLOEXEC, 0);
+	} else if (o->debug && (out->debug_fd = open(o->debug, O_RDONLY | O_CLOEXEC)) < 0) {
 		int r = err_set(err, -errno, "debug file %s: %s", o->debug, strerror(errno));
 
 		source_look_close(out);
@@ -157,7 +165,8 @@ static int take_given(const struct source_look *look, const struct debugfile_say
 		return err_set(err, -EBADMSG, "%s: %s", path, why.text);
 	out->kind = SOURCE_FILE;
 	out->fd = fcntl(look->debug_fd, F_DUPFD_CLOEXEC, 0);
-	out->name = mem_printf("debug file %s", look->debug);
+	out->name = mem_printf("%s %s", look->server ? "debuginfod" : "debug file",
+			       look->server ? look->server : look->debug);
 	return 0;
 }
 

@@ -17,14 +17,16 @@
 struct source_options {
 	const char *debug;  /* a debug file, to be used and nothing else; or NULL */
 	const char *folder; /* of separate debug files, or NULL for none */
-	const char *server; /* URLs of debuginfod servers, or NULL for none */
+	const char *server; /* URL of a debuginfod server, asked where nothing else is; or NULL */
+	bool fetched;       /* the server has been asked, and this is its file: */
+	int fetched_fd;
 };
 
 /* What has to be opened before privileges are given up. */
 struct source_look {
-	const char *debug, *folder_name;
-	int debug_fd, folder; /* -1 where there is none */
-	char *dir;            /* the executable's own folder */
+	const char *debug, *folder_name, *server; /* server: debug_fd is its file */
+	int debug_fd, folder;                     /* -1 where there is none */
+	char *dir;                                /* the executable's own folder */
 };
 
 enum source_kind {
