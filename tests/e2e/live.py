@@ -212,10 +212,10 @@ def get(address, path, **headers):
 class Process:
     """A program with its output in a file."""
 
-    def __init__(self, *words, log, env=None, **more):
+    def __init__(self, *words, log, env=None, stdin=subprocess.DEVNULL, **more):
         self.log = Path(log)
         with open(self.log, "w") as out:
-            self.child = subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=out,
+            self.child = subprocess.Popen([str(w) for w in words], stdin=stdin, stdout=out,
                                           stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, **more)
         self.pid = self.child.pid
         watch(self.pid)
