@@ -45,7 +45,7 @@ LDLIBS   += $(PKGLIBS) -lZydis -liberty -lcrypt -lpthread -lm
 BPFFLAGS := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -mcpu=v3 -Wall -Wextra -iquote . -Ivmlinux/$(ARCH)
 
 # A goal that compiles needs the libraries: one sentence instead of a hundred.
-ifneq ($(filter-out help clean demo test bench setup,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean demo test fuzz bench setup,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes),)
 $(error The libraries to build with are missing; bring them once as root: scripts/setup build unit)
 endif
@@ -124,18 +124,20 @@ unit: ## unit tests under address and undefined-behaviour sanitizers, no root
 check: ## format, lints, room order, clang-tidy and unit tests, no root
 	@tests/run lint unit
 test: ## everything above and the end-to-end tests; installs what they need
-	@scripts/setup build unit check cluster e2e debian-rust
+	@scripts/setup build unit check fuzz cluster e2e debian-rust
 	@env -u MAKEFLAGS $(MAKE) --no-print-directory all
 	@tests/run all
+fuzz: ## fuzzers of the pack reader and of the resolver, FUZZ_SECONDS each (3600)
+	@scripts/fuzz
 demo: ## five nodes of a threshold wallet, watched from outside
 	@scripts/demo
 bench: ## what a probe costs on this machine
 	@scripts/setup build bench
 	@scripts/bench
 setup: ## install what the build and the tests need (as root, Debian)
-	@scripts/setup build unit check cluster e2e debian-rust
+	@scripts/setup build unit check fuzz cluster e2e debian-rust
 format: ## reformat the C sources in place
-	$(FORMAT) -i $(wildcard user/*/*.[ch] bpf/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch])
+	$(FORMAT) -i $(wildcard user/*/*.[ch] bpf/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
 
 install: all ## install the agent below $(DESTDIR)$(PREFIX)
 	install -D -m 755 build/mpc-bpf-agent $(DESTDIR)$(PREFIX)/bin/mpc-bpf-agent
@@ -144,5 +146,5 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: all unit-programs tidy unit check test demo bench setup format install clean help
+.PHONY: all unit-programs tidy unit check test fuzz demo bench setup format install clean help
 -include $(shell find build -name '*.d' 2>/dev/null)
