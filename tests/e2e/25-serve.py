@@ -80,8 +80,8 @@ def check_pages(report, agent, cluster):
     faults = [] if shown["healthy"] else [f"not healthy: {shown['why']}"]
     faults += [] if len(shown["nodes"]) == 5 else [f"{len(shown['nodes'])} nodes"]
     done = live.run(live.AGENT, "probes", "--exe", cluster.node, "--json")
-    said = {(r["function"], r["where"], r["state"], r["how"], r["reason"]) for r in json.loads(done.stdout)}
-    seen = {(f["name"], i["where"], i["state"], i["how"], i["reason"]) for f in shown["functions"]
+    said = {(r["function"], r["where"], r["state"], r["how"], r["reads"], r["reason"]) for r in json.loads(done.stdout)}
+    seen = {(f["name"], i["where"], i["state"], i["how"], i["reads"], i["reason"]) for f in shown["functions"]
             for i in f["instances"]}
     faults += [f"only probes --json: {row}" for row in sorted(said - seen, key=str)]
     faults += [f"only /probes: {row}" for row in sorted(seen - said, key=str)]

@@ -6,6 +6,7 @@ zero, no crash, nothing left behind.
 # must-run-on-reference
 # timeout: 300
 
+import json
 import os
 import re
 import shutil
@@ -117,6 +118,32 @@ def executables(cases, node, folder):
     cases.report.check("probes, a profile without a matching function", faults)
 
 
+def packs(cases, node, folder):
+    """`probes` shows a pack as an agent would use it, or says why it would not."""
+    pack, other = folder / "node.pack", folder / "other.pack"
+    stripped = node.with_name("mpc-node.stripped")
+    for of, to in ((node, pack), (node.with_name("mpc-shapes"), other)):
+        live.run(live.AGENT, "pack", of, "-o", to)
+
+    def rows(*words):
+        done = live.run(live.AGENT, "probes", "--json", *words)
+        return [{**row, "source": None} for row in json.loads(done.stdout or "[]")], done.returncode
+
+    own, of_pack, both = rows(node), rows("--pack", pack), rows("--pack", pack, stripped)
+    cases.report.check("probes of a pack shows the rows of the executable", [] if own[0] and own == of_pack else
+                       [f"{own[1]} {len(own[0])} rows, {of_pack[1]} {len(of_pack[0])} rows"])
+    cases.report.check("probes of a stripped executable and its pack too", [] if own == both else
+                       [f"{both[1]} {len(both[0])} rows"])
+    cases.refused("probes, a pack of another build", "no pack that was given is of the build", "probes",
+                  "--pack", other, stripped)
+    cases.refused("probes, two packs and no executable", "2 packs", "probes", "--pack", pack, "--pack", other)
+    site = re.search(r"(?m)^site .* at 0x([0-9a-f]+) bytes", pack.read_text())
+    at = int(site[1], 16)
+    byte = stripped.read_bytes()[at] ^ 1
+    cases.refused("probes, the same build-id with another byte", f"made for another build.*{at:#x}", "probes",
+                  "--pack", pack, patched(stripped, folder / "patched", {at: bytes([byte])}))
+
+
 def profiles(cases, node, folder):
     secret = folder / "unreadable.yaml"
     secret.write_text(ABSENT)
@@ -176,6 +203,7 @@ def main():
         node = live.built("thin", folder) / "mpc-node"
         cases = Cases(report, folder)
         executables(cases, node, folder)
+        packs(cases, node, folder)
         profiles(cases, node, folder)
         surroundings(cases, node, folder)
         words(cases)

@@ -35,16 +35,6 @@ static int load_profile(struct agent *agent, struct err *err)
 	return r;
 }
 
-/* Packs named by the user must be readable; the standing folder need not be there. */
-static int load_packs(struct agent *agent, struct err *err)
-{
-	int r = access(PACKS_FOLDER, F_OK) == 0 ? packs_add(&agent->packs, PACKS_FOLDER, err) : 0;
-
-	for (size_t i = 0; i < agent->options->n_packs && r == 0; i++)
-		r = packs_add(&agent->packs, agent->options->packs[i], err);
-	return r;
-}
-
 /* --exe must name a file that can be watched at all: said before anything is loaded. */
 static int check_exe(struct agent *agent, struct err *err)
 {
@@ -93,7 +83,7 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 	if (r == 0)
 		r = check_debug(agent, err);
 	if (r == 0)
-		r = load_packs(agent, err);
+		r = packs_add_all(&agent->packs, options->packs, options->n_packs, err);
 	if (r < 0)
 		return r;
 	kernel_ask(&agent->kernel);

@@ -121,9 +121,6 @@ void agent_stop_nodes(struct agent *agent, const struct binary *binary);
 
 /* In binary.c: the plan, tables and probes of an executable. */
 
-/* The pack of exactly this build, or NULL. The code of the open file is read only
- * where it has no build-id and there is a pack of such a file. */
-const struct pack_file *binary_pack(const struct agent *agent, const struct exe *exe, int fd);
 /* Whether it may be a node at all: asked of every process, so it must be cheap. */
 bool binary_may_be_ours(const struct agent *agent, const struct exe *exe, int fd);
 /* Sets the probes; @fd is taken over. What goes wrong is in binary->trouble. */

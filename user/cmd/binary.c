@@ -20,17 +20,6 @@ static double monotonic(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-const struct pack_file *binary_pack(const struct agent *agent, const struct exe *exe, int fd)
-{
-	uint8_t code[EXE_HASH_SIZE];
-
-	if (exe->n_build_id)
-		return packs_find(&agent->packs, exe->build_id, exe->n_build_id);
-	if (!packs_know_code(&agent->packs) || exe_hash(fd, "", code, NULL) < 0)
-		return NULL;
-	return packs_find_code(&agent->packs, code);
-}
-
 /* Whether this is the build that --debug is of. */
 static bool of_debug_file(const struct agent *agent, const struct exe *exe)
 {
@@ -44,7 +33,7 @@ bool binary_may_be_ours(const struct agent *agent, const struct exe *exe, int fd
 {
 	struct source_options from = { .folder = DEBUGFILE_FOLDER };
 
-	return binary_pack(agent, exe, fd) || of_debug_file(agent, exe) ||
+	return packs_find_exe(&agent->packs, exe, fd) || of_debug_file(agent, exe) ||
 	       peek_may_have(fd, agent->profile) || source_may_be(&from, fd);
 }
 
@@ -56,30 +45,16 @@ void binary_summary(const struct binary *binary, unsigned counts[PLAN_ABSENT + 1
 }
 
 /* What compile or the kernel refused becomes part of the row that people see. */
-static void refuse_row(struct plan_row *row, bool whole, const char *reason)
-{
-	char *text = row->reason ? mem_printf("%s; %s", row->reason, reason) : mem_strdup(reason);
-
-	free(row->reason);
-	row->reason = text;
-	if (whole)
-		row->state = PLAN_REFUSED;
-	else if (row->state == PLAN_READY)
-		row->state = PLAN_PARTIAL;
-}
-
 static void note_refusals(struct binary *b)
 {
 	const struct attach_refusal *attach = NULL;
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->compiled->n_refusals; i++)
-		refuse_row(&b->plan->rows[b->compiled->refusals[i].instance],
-			   b->compiled->refusals[i].whole, b->compiled->refusals[i].reason);
+	compiled_note(b->compiled, b->plan);
 	if (b->attachment)
 		attach = attach_refusals(b->attachment, &n);
 	for (size_t i = 0; i < n; i++)
-		refuse_row(&b->plan->rows[attach[i].instance], true, attach[i].reason);
+		plan_refuse_row(&b->plan->rows[attach[i].instance], true, attach[i].reason);
 }
 
 static int set_probes(struct agent *agent, struct binary *b, int fd, struct err *err)
@@ -98,25 +73,6 @@ static int set_probes(struct agent *agent, struct binary *b, int fd, struct err 
 			   err);
 }
 
-/* A row for each function of the profile that the plan does not speak of. */
-static void add_missing_rows(const struct profile *profile, struct plan *plan,
-			     enum plan_state state, const char *reason)
-{
-	for (size_t f = 0; f < profile->n_funcs; f++) {
-		size_t i = 0;
-
-		while (i < plan->n_funcs &&
-		       strcmp(plan->funcs[i].name, profile->funcs[f].name) != 0)
-			i++;
-		if (i < plan->n_funcs)
-			continue;
-		plan->funcs = mem_grow(plan->funcs, plan->n_funcs + 1, sizeof(*plan->funcs));
-		plan->funcs[plan->n_funcs].name = mem_strdup(profile->funcs[f].name);
-		plan_add_row(plan, (unsigned)plan->n_funcs++, state, mem_strdup("nowhere"), NULL,
-			     mem_strdup(reason));
-	}
-}
-
 /* A debug file is for the executable that the user named, else for those of its build. */
 static struct source_options source_options(const struct agent *agent, const struct binary *b)
 {
@@ -133,18 +89,13 @@ static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *
 	struct source_options from = source_options(agent, b);
 	int r;
 
-	if (!b->pack) {
-		r = resolve_plan_apart(fd, b->path, &from, agent->profile, &b->plan, err);
-		if (r == 0)
-			b->source = mem_strdup(b->plan->source);
-		return r;
+	if (b->pack) {
+		b->source = mem_printf("the pack %s", b->pack->path);
+		return packs_load(b->pack, agent->profile, &b->plan, err);
 	}
-	b->source = mem_printf("the pack %s", b->pack->path);
-	r = packs_load(b->pack, &b->plan, err);
+	r = resolve_plan_apart(fd, b->path, &from, agent->profile, &b->plan, err);
 	if (r == 0)
-		add_missing_rows(agent->profile, b->plan, PLAN_ABSENT,
-				 "the pack was made for a profile without this function: make it "
-				 "anew with this one");
+		b->source = mem_strdup(b->plan->source);
 	return r;
 }
 
@@ -161,8 +112,8 @@ void binary_set_trouble(struct agent *agent, struct binary *b, const char *why)
 	}
 	for (size_t r = 0; r < b->plan->n_rows; r++)
 		if (b->plan->rows[r].state <= PLAN_PARTIAL)
-			refuse_row(&b->plan->rows[r], true, why);
-	add_missing_rows(agent->profile, b->plan, PLAN_REFUSED, why);
+			plan_refuse_row(&b->plan->rows[r], true, why);
+	plan_add_missing_rows(b->plan, agent->profile, PLAN_REFUSED, why);
 	/* on the first look it is the error of the end */
 	if (!said && (agent->looked || (!agent->options->exe && !agent->options->pid)))
 		log_warn(agent->log, "%s", why);
@@ -189,7 +140,7 @@ static int hold(const struct agent *agent, struct binary *b, struct err *err)
 			       "whoever writes it finish",
 			       b->path);
 	r = exe_read(b->fd, b->path, &b->exe, err);
-	b->pack = r == 0 ? binary_pack(agent, &b->exe, b->fd) : NULL;
+	b->pack = r == 0 ? packs_find_exe(&agent->packs, &b->exe, b->fd) : NULL;
 	return r;
 }
 

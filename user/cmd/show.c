@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "symbol/reads.h"
+
 static void show_nodes(struct agent *agent, const struct maps_flights *flights, struct page *page)
 {
 	for (size_t i = 0; i < agent->nodes.n; i++) {
@@ -25,8 +27,16 @@ static void show_nodes(struct agent *agent, const struct maps_flights *flights, 
 	}
 }
 
+static const char *reads(const struct plan *plan, size_t row, struct page *page)
+{
+	_strbuf_ struct strbuf text = {};
+
+	reads_write(plan, (unsigned)row, &text);
+	return text.len ? page_text(page, "%s", text.text) : NULL;
+}
+
 static void show_instances(const struct agent *agent, const char *function,
-			   struct page_function *fn)
+			   struct page_function *fn, struct page *page)
 {
 	for (size_t b = 0; b < agent->binaries.n; b++) {
 		const struct binary *bin = agent->binaries.at[b];
@@ -42,6 +52,7 @@ static void show_instances(const struct agent *agent, const char *function,
 			in->binary = agent->binaries.n > 1 ? bin->path : NULL;
 			in->where = row->where;
 			in->how = row->how;
+			in->reads = reads(plan, r, page);
 			in->state = row->state;
 			in->reason = row->reason;
 		}
@@ -148,7 +159,7 @@ static void show_function(struct agent *agent, uint64_t *const *cells,
 	}
 	fn->rate = rate_of(&agent->rates[f], page->now, fn->started);
 	show_quantiles(agent, cells, f, fn);
-	show_instances(agent, fn->name, fn);
+	show_instances(agent, fn->name, fn, page);
 }
 
 static const char *incomplete(const struct agent *agent, const struct profile_metric *metric,

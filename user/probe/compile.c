@@ -261,6 +261,13 @@ int compile_plan(const struct layout *layout, const struct plan *plan, struct co
 	return 0;
 }
 
+void compiled_note(const struct compiled *compiled, struct plan *plan)
+{
+	for (size_t i = 0; i < compiled->n_refusals; i++)
+		plan_refuse_row(&plan->rows[compiled->refusals[i].instance],
+				compiled->refusals[i].whole, compiled->refusals[i].reason);
+}
+
 void compiled_free(struct compiled *compiled)
 {
 	if (!compiled)

@@ -40,6 +40,8 @@ struct compiled {
  * larger than the tables. */
 int compile_plan(const struct layout *layout, const struct plan *plan, struct compiled **out,
 		 struct err *err);
+/* Writes what was left out, and why, into the rows of the plan that it came from. */
+void compiled_note(const struct compiled *compiled, struct plan *plan);
 void compiled_free(struct compiled *compiled);
 void compiled_freep(struct compiled **compiled);
 

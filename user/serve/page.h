@@ -32,6 +32,7 @@ struct page_node {
 struct page_instance {
 	const char *binary; /* when there are several, else NULL */
 	const char *where, *how;
+	const char *reads; /* which values, and from where; NULL when none is */
 	enum plan_state state;
 	const char *reason; /* NULL when READY */
 };

@@ -226,6 +226,8 @@ static void instance(struct strbuf *out, const struct page_instance *it)
 	tagged(out, " <code>", it->where, "</code>");
 	if (it->how)
 		tagged(out, " <span class=dim>", it->how, "</span>");
+	if (it->reads)
+		tagged(out, "<span class=dim>, reads ", it->reads, "</span>");
 	if (it->binary)
 		tagged(out, " <span class=dim>in ", it->binary, "</span>");
 	if (it->reason)

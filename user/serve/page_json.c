@@ -110,6 +110,7 @@ static void instance(struct strbuf *out, const struct page_instance *it)
 	member(out, "binary", it->binary);
 	member(out, "where", it->where);
 	member(out, "how", it->how);
+	member(out, "reads", it->reads);
 	member(out, "state", plan_state_name(it->state));
 	member(out, "reason", it->reason);
 	strbuf_putc(out, '}');

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -49,11 +50,17 @@ bool packs_know_code(const struct packs *packs)
 	return false;
 }
 
+static const struct pack_file *same_build(const struct packs *packs, const struct pack_file *file)
+{
+	return file->n_build_id ? packs_find(packs, file->build_id, file->n_build_id) :
+				  packs_find_code(packs, file->code);
+}
+
 static int add_file(struct packs *packs, const char *path, struct err *err)
 {
 	_cleanup_(plan_freep) struct plan *plan = NULL;
+	struct pack_file file = {};
 	const struct pack_file *twin;
-	struct pack_file *file;
 	int r = load(path, &plan, err);
 
 	if (r < 0)
@@ -63,16 +70,15 @@ static int add_file(struct packs *packs, const char *path, struct err *err)
 			       "%s does not say of which executable it is, neither by build-id nor "
 			       "by the SHA-256 of its code; make it again with this agent",
 			       path);
-	twin = plan->n_build_id ? packs_find(packs, plan->build_id, plan->n_build_id) :
-				  packs_find_code(packs, plan->code);
+	memcpy(file.build_id, plan->build_id, sizeof(file.build_id));
+	file.n_build_id = plan->n_build_id;
+	memcpy(file.code, plan->code, sizeof(file.code));
+	twin = same_build(packs, &file);
 	if (twin)
 		return err_set(err, -EEXIST, "%s and %s are packs of the same build; keep one",
 			       path, twin->path);
-	file = VEC_ADD(packs);
-	file->path = mem_strdup(path);
-	memcpy(file->build_id, plan->build_id, sizeof(file->build_id));
-	file->n_build_id = plan->n_build_id;
-	memcpy(file->code, plan->code, sizeof(file->code));
+	file.path = mem_strdup(path);
+	*VEC_ADD(packs) = file;
 	return 0;
 }
 
@@ -110,6 +116,31 @@ int packs_add(struct packs *packs, const char *path, struct err *err)
 	return S_ISDIR(st.st_mode) ? add_folder(packs, path, err) : add_file(packs, path, err);
 }
 
+/* Moves those of @from whose builds @packs does not know. */
+static void move_new(struct packs *packs, struct packs *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		if (same_build(packs, &from->at[i]))
+			continue;
+		*VEC_ADD(packs) = from->at[i];
+		from->at[i].path = NULL;
+	}
+}
+
+int packs_add_all(struct packs *packs, const char *const *paths, size_t n, struct err *err)
+{
+	_cleanup_(packs_free) struct packs standing = {};
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = packs_add(packs, paths[i], err);
+	if (r == 0 && access(PACKS_FOLDER, F_OK) == 0)
+		r = packs_add(&standing, PACKS_FOLDER, err);
+	if (r == 0)
+		move_new(packs, &standing);
+	return r;
+}
+
 void packs_free(struct packs *packs)
 {
 	for (size_t i = 0; i < packs->n; i++)
@@ -118,11 +149,29 @@ void packs_free(struct packs *packs)
 	*packs = (struct packs){};
 }
 
-int packs_load(const struct pack_file *file, struct plan **out, struct err *err)
+const struct pack_file *packs_find_exe(const struct packs *packs, const struct exe *exe, int fd)
+{
+	uint8_t code[EXE_HASH_SIZE];
+
+	if (exe->n_build_id)
+		return packs_find(packs, exe->build_id, exe->n_build_id);
+	if (!packs_know_code(packs) || exe_hash(fd, "", code, NULL) < 0)
+		return NULL;
+	return packs_find_code(packs, code);
+}
+
+int packs_load(const struct pack_file *file, const struct profile *profile, struct plan **out,
+	       struct err *err)
 {
 	int r = load(file->path, out, err);
 
-	if (r == 0)
-		plan_clean(*out);
-	return r;
+	if (r < 0)
+		return r;
+	(*out)->source = mem_printf("the pack %s", file->path);
+	if (profile)
+		plan_add_missing_rows(*out, profile, PLAN_ABSENT,
+				      "the pack was made for a profile without this function: make "
+				      "it anew with this one");
+	plan_clean(*out);
+	return 0;
 }

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -27,6 +28,39 @@ unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, c
 	plan->rows = mem_grow(plan->rows, plan->n_rows + 1, sizeof(*plan->rows));
 	plan->rows[plan->n_rows] = (struct plan_row){ func, state, where, how, reason };
 	return (unsigned)plan->n_rows++;
+}
+
+void plan_refuse_row(struct plan_row *row, bool whole, const char *reason)
+{
+	char *text = row->reason ? mem_printf("%s; %s", row->reason, reason) : mem_strdup(reason);
+
+	free(row->reason);
+	row->reason = text;
+	if (whole)
+		row->state = PLAN_REFUSED;
+	else if (row->state == PLAN_READY)
+		row->state = PLAN_PARTIAL;
+}
+
+size_t plan_find_func(const struct plan *plan, const char *name)
+{
+	for (size_t f = 0; f < plan->n_funcs; f++)
+		if (strcmp(plan->funcs[f].name, name) == 0)
+			return f;
+	return SIZE_MAX;
+}
+
+void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enum plan_state state,
+			   const char *reason)
+{
+	for (size_t f = 0; f < profile->n_funcs; f++) {
+		if (plan_find_func(plan, profile->funcs[f].name) != SIZE_MAX)
+			continue;
+		plan->funcs = mem_grow(plan->funcs, plan->n_funcs + 1, sizeof(*plan->funcs));
+		plan->funcs[plan->n_funcs].name = mem_strdup(profile->funcs[f].name);
+		plan_add_row(plan, (unsigned)plan->n_funcs++, state, mem_strdup("nowhere"), NULL,
+			     mem_strdup(reason));
+	}
 }
 
 void plan_add_value(struct plan_site *site, const struct plan_value *value)
@@ -58,6 +92,9 @@ void plan_clean(struct plan *plan)
 		clean(plan->rows[r].how);
 		clean(plan->rows[r].reason);
 	}
+	for (size_t i = 0; i < plan->n_sites; i++)
+		for (size_t v = 0; v < plan->sites[i].n_values; v++)
+			clean(plan->sites[i].values[v].text);
 }
 
 void plan_value_clear(struct plan_value *value)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "profile/profile.h"
 
 #define PLAN_BYTES_MAX 15 /* the longest x86-64 instruction */
 
@@ -91,6 +92,13 @@ struct plan {
 /* Appends a row and returns its index; the strings are taken over. */
 unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
 		      char *how, char *reason);
+/* A row for each function of @profile that the plan does not speak of. */
+void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enum plan_state state,
+			   const char *reason);
+/* What was found out later: with @whole the row is refused, else it is partial at best. */
+void plan_refuse_row(struct plan_row *row, bool whole, const char *reason);
+/* The plan's number of a function, SIZE_MAX when it does not speak of it. */
+size_t plan_find_func(const struct plan *plan, const char *name);
 /* Hands @value to @site. */
 void plan_add_value(struct plan_site *site, const struct plan_value *value);
 /* Replaces what could steer a terminal in all texts of the plan: they come from outside. */

@@ -53,6 +53,7 @@ static inline void sample_functions(struct page *out)
 	*VEC_ADD(&fn->instances) = (struct page_instance){
 		.where = "poll function",
 		.how = "first poll, 1 completion",
+		.reads = "vote.approve from key-8:1",
 		.state = PLAN_READY,
 	};
 	*VEC_ADD(&fn->instances) = (struct page_instance){

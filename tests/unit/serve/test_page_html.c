@@ -40,6 +40,7 @@ static void test_shows_what_there_is(void **state)
 		"○ absent",
 		"the bytes differ",
 		"first poll, 1 completion",
+		"reads vote.approve from key-8:1",
 		"data-l=\"rate\">12.3/s",
 		"data-l=\"p50\">4.51 ms",
 		"data-l=\"p99\">off scale",

@@ -67,7 +67,7 @@ static void finds_by_build_id(void **state)
 	assert_non_null(packs_find(&packs, (const uint8_t *)"\x01\x02\x03\x04", 4));
 	assert_null(packs_find(&packs, (const uint8_t *)"\x01\x02\x03", 3));
 	assert_null(packs_find(&packs, (const uint8_t *)"", 0));
-	assert_int_equal(packs_load(file, &plan, NULL), 0);
+	assert_int_equal(packs_load(file, NULL, &plan, NULL), 0);
 	assert_int_equal(plan->n_sites, 4);
 }
 
@@ -92,7 +92,7 @@ static void finds_by_code(void **state)
 	assert_true(packs_know_code(&packs));
 	file = packs_find_code(&packs, code);
 	assert_string_equal(file->path, two);
-	assert_int_equal(packs_load(file, &plan, &err), 0);
+	assert_int_equal(packs_load(file, NULL, &plan, &err), 0);
 	assert_true(plan->has_code);
 	assert_memory_equal(plan->code, code, sizeof(code));
 	code[31] ^= 1;

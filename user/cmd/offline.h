@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A plan without a running agent: what `probes` and `pack` have in common. */
+#ifndef CMD_OFFLINE_H
+#define CMD_OFFLINE_H
+
+#include "base/err.h"
+#include "cmd/options.h"
+#include "profile/profile.h"
+#include "symbol/plan.h"
+
+struct offline {
+	struct profile *profile;
+	struct plan *plan;
+};
+
+/* The plan that an agent with these options would make of the executable that an
+ * operand, --exe or --pid names: from a pack of it, or from what a pack is made of. A
+ * pack is compared with the executable, and is enough without one. */
+int offline_look(const struct options *options, struct offline *out, struct err *err);
+
+/* The same, but never from a pack. */
+int offline_resolve(const struct options *options, struct offline *out, struct err *err);
+
+/* Says on stderr what went wrong (@r < 0), or what of the required functions cannot be
+ * probed. Returns the exit status, 2 for the latter, and frees. */
+int offline_finish(int r, const struct err *err, struct offline *offline);
+
+#endif
