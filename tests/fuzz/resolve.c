@@ -18,6 +18,7 @@
 #include "symbol/pack.h"
 #include "symbol/resolve.h"
 #include "symbol/tiny_elf.h"
+#include "target/exe.h"
 
 static struct profile *profile;
 static unsigned long long plans, sites;
@@ -261,6 +262,23 @@ static void write_file(const char *path, const struct spread *file)
 	HOLDS(fd >= 0 && write(fd, file->data, file->size) == (ssize_t)file->size);
 }
 
+/* What the agent reads by itself, before any child does. */
+static void identify(int fd)
+{
+	_free_ struct exe_code *code = NULL;
+	struct err err = {};
+	uint8_t hash[EXE_HASH_SIZE];
+	struct exe exe;
+	size_t n;
+	int r = exe_read(fd, "node", &exe, &err);
+
+	HOLDS(r == 0 || (r == err.code && *err.text));
+	r = exe_read_code(fd, "node", &code, &n, &err);
+	HOLDS(r == 0 || (r == err.code && *err.text));
+	r = exe_hash(fd, "node", hash, &err);
+	HOLDS(r == 0 || (r == err.code && *err.text));
+}
+
 static void resolve(const uint8_t *data, size_t size, const uint8_t *second, size_t n_second,
 		    bool dwp)
 {
@@ -281,6 +299,7 @@ static void resolve(const uint8_t *data, size_t size, const uint8_t *second, siz
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	HOLDS(fd >= 0);
+	identify(fd);
 	r = resolve_plan(fd, path, &options, profile, &plan, &err);
 	if (r < 0)
 		HOLDS(err.code == r && *err.text);
