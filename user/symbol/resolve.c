@@ -117,7 +117,10 @@ static char *absent_reason(const struct resolver *rs, const struct source *sourc
 	if (rs->dbg) {
 		strbuf_puts(&text, "nothing of this name has code in the file: check the name, or "
 				   "nothing calls it in this build");
-		suggest_functions(rs->dbg, rs->profile->funcs[func].name, &text);
+		if (suggest_functions(rs->dbg, rs->profile->funcs[func].name, &text))
+			return mem_strdup("the file names it, but no code of it is left: the "
+					  "compiler dissolved it into its callers, or nothing "
+					  "calls it in this build; watch a function that calls it");
 		return strbuf_take(&text);
 	}
 	strbuf_add(&text, source->not.text, source->not.len);

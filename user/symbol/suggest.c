@@ -55,32 +55,40 @@ static void offer(struct best *best, const char *name, size_t distance)
 	best->n++;
 }
 
-static void consider(struct best *best, const char *mangled, const char *want, size_t limit)
+/* Returns true where it is the function of that path. */
+static bool consider(struct best *best, const char *mangled, const char *path, size_t limit)
 {
+	const char *want = last_segment(path);
 	_free_ char *name = name_demangle(mangled);
 	const char *last;
 	size_t distance;
 
 	if (!name || *name == '<' || strstr(name, "drop_in_place") || strstr(name, "drop_glue"))
-		return;
+		return false;
+	if (name_compare(name, path) != NAME_OTHER)
+		return true;
 	drop_closures(name);
 	last = last_segment(name);
 	distance = near_distance(last, want, limit);
 	if (distance <= limit)
 		offer(best, name, distance);
+	return false;
 }
 
-void suggest_functions(Dwarf *dbg, const char *path, struct strbuf *out)
+bool suggest_functions(Dwarf *dbg, const char *path, struct strbuf *out)
 {
-	const char *want = last_segment(path), *text;
-	size_t limit = near_limit(want), len;
+	size_t limit = near_limit(last_segment(path)), len;
 	struct best best = {};
+	bool same = false;
+	const char *text;
 
-	for (uint64_t off = 0; (text = dwarf_getstring(dbg, off, &len)); off += len + 1)
+	for (uint64_t off = 0; !same && (text = dwarf_getstring(dbg, off, &len)); off += len + 1)
 		if (strncmp(text, "_ZN", 3) == 0 || strncmp(text, "_R", 2) == 0)
-			consider(&best, text, want, limit);
+			same = consider(&best, text, path, limit);
 	for (size_t i = 0; i < best.n; i++) {
-		strbuf_printf(out, "%s%s", i ? ", " : "; the file has ", best.name[i]);
+		if (!same)
+			strbuf_printf(out, "%s%s", i ? ", " : "; the file has ", best.name[i]);
 		free(best.name[i]);
 	}
+	return same;
 }

@@ -4,11 +4,14 @@
 #define SYMBOL_SUGGEST_H
 
 #include <elfutils/libdw.h>
+#include <stdbool.h>
 
 #include "base/strbuf.h"
 
 /* Adds "; the file has a::b::f, a::c::f" to @out: functions of the same last name,
- * else of the nearest, by the linkage names in @dbg. Adds nothing when none is near. */
-void suggest_functions(Dwarf *dbg, const char *path, struct strbuf *out);
+ * else of the nearest, by the linkage names in @dbg. Adds nothing when none is near.
+ * Returns true, and adds nothing, where the very function is among them: it is declared,
+ * but was dissolved into its callers. */
+bool suggest_functions(Dwarf *dbg, const char *path, struct strbuf *out);
 
 #endif
