@@ -47,13 +47,23 @@ static void want_label(struct wish *wish, size_t func, unsigned slot, char *labe
 		value->choices[value->n_choices++] = (struct profile_choice){ label, label };
 }
 
+/* Most labels, but for long ones. */
+static void want_choice(struct wish *wish, size_t func, unsigned slot,
+			const struct plan_choice *choice)
+{
+	if (choice->label && strlen(choice->label) <= 8)
+		want_label(wish, func, slot, choice->label);
+}
+
 static void want_value(struct wish *wish, size_t func, const struct plan_value *value)
 {
+	if (!*value->text)
+		return; /* the profile does not ask for it */
 	want_label(wish, func, value->slot, NULL);
 	for (size_t t = 0; t < value->n_tests; t++) {
 		for (size_t c = 0; c < value->tests[t].n_choices; c++)
-			want_label(wish, func, value->slot, value->tests[t].choices[c].label);
-		want_label(wish, func, value->slot, value->tests[t].otherwise.label);
+			want_choice(wish, func, value->slot, &value->tests[t].choices[c]);
+		want_choice(wish, func, value->slot, &value->tests[t].otherwise);
 	}
 }
 

@@ -244,12 +244,14 @@ static void look_at(const struct plan *plan, const uint8_t *data, size_t size)
 	sites += plan->n_sites;
 }
 
+/* Whoever starts us takes it away with TMPDIR. */
 static const char *folder(void)
 {
-	static char path[64];
+	static char path[128];
+	const char *tmp = getenv("TMPDIR");
 
 	if (!*path) {
-		snprintf(path, sizeof(path), "/tmp/fuzz-resolve.XXXXXX");
+		snprintf(path, sizeof(path), "%s/fuzz-resolve.XXXXXX", tmp ? tmp : "/tmp");
 		HOLDS(mkdtemp(path));
 	}
 	return path;
