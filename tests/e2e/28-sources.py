@@ -271,6 +271,54 @@ def running(report, folder, shapes, programs):
     process.stop()
 
 
+SPLIT = """profile: split
+metrics:
+  votes_total:
+    type: counter
+    help: Votes.
+    from: split::process_vote
+    labels:
+      vote: {arg: vote.approve, values: {true: approve, false: reject}}
+  stores_total: {type: counter, help: Stores., from: split::store}
+  plain_total:
+    type: counter
+    help: Calls.
+    from: split::plain
+    labels:
+      vote: {arg: approve, values: {true: approve, false: reject}}
+"""
+
+
+def split(report, folder):
+    """Debug information in .dwo files or a .dwp file gives the plan that it gives whole."""
+    profile, plans = folder / "split.yaml", {}
+    profile.write_text(SPLIT)
+    for how in ("off", "packed", "unpacked"):
+        place = folder / f"split-{how}"
+        place.mkdir()
+        tool("rustc", "--edition", "2021", "-O", "-g", "-C", f"split-debuginfo={how}", "--out-dir", place,
+             Path(__file__).with_name("split.rs"))
+        exe = place / "split"
+        pack = live.run(live.AGENT, "pack", exe, "--profile", profile)
+        plans[how] = re.sub("(?m)^build-id .*\n", "", pack.stdout)
+        if how == "off":
+            continue
+        files = [p for p in place.iterdir() if p != exe]
+        same = plans[how] == plans["off"] and "\nsite start" in pack.stdout
+        report.check(f"split debug information, {how}", [] if files and same else [f"{files}: {pack.stdout}{pack.stderr}"])
+        check = ("run", "--exe", exe, "--profile", profile, "--config.check", "--web.listen-address", "127.0.0.1:0")
+        done = live.run(live.AGENT, *check)
+        report.check(f"split debug information, {how}, attached by the agent",
+                     [] if done.returncode == 0 and " 0 functions absent" in done.stderr else [done.stderr])
+        for file in files:
+            file.chmod(0o600)
+        done = live.run(live.AGENT, *check)
+        says = re.search(r"the debug information of \d+ units? is in \.dwo or \.dwp files that were not found or that "
+                         r"not everybody may read, such as \S+\.dwo", done.stderr)
+        report.check(f"split debug information, {how}, not for everybody",
+                     [] if done.returncode == 1 and says else [done.stderr])
+
+
 def symbols_alone(report, folder, programs, build):
     """Calls are counted right where the function has no inlined copy, and never too many."""
     shapes = programs / "mpc-shapes"
@@ -336,6 +384,7 @@ def main():
         from_server(cases, report, folder, shapes)
         without_build_id(report, folder, shapes)
         running(report, folder, shapes, programs)
+        split(report, folder)
         symbols_alone(report, folder, programs, "thin")
         symbols_alone(report, folder, live.built("dev", folder), "dev")
     return report.status()

@@ -54,7 +54,9 @@ static int resolve(const struct options *o, const char *path, int fd, struct off
 				       .folder = DEBUGFILE_FOLDER,
 				       .server = o->debuginfod };
 
-	return resolve_plan(fd, path, &from, out->profile, &out->plan, err);
+	/* a process's files are not of our choosing: not with the privileges that we may have */
+	return (o->pid ? resolve_plan_apart : resolve_plan)(fd, path, &from, out->profile,
+							    &out->plan, err);
 }
 
 /* --- packs -------------------------------------------------------------------------------- */

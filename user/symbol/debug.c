@@ -318,6 +318,18 @@ static int scan_one(struct scan *sc, struct err *err)
 	return r;
 }
 
+static void note_missing(struct debug_hits *hits, Dwarf_Die *skeleton)
+{
+	Dwarf_Attribute at;
+	const char *name = NULL;
+
+	if (dwarf_attr(skeleton, DW_AT_dwo_name, &at) ||
+	    dwarf_attr(skeleton, DW_AT_GNU_dwo_name, &at))
+		name = dwarf_formstring(&at);
+	if (!hits->missing++)
+		hits->missing_name = mem_strdup(name ? name : "a .dwo file without a name");
+}
+
 /* A skeleton unit stands for one in a .dwo or .dwp file: scan that too. */
 static int scan_split(struct scan *sc, struct err *err)
 {
@@ -328,8 +340,12 @@ static int scan_split(struct scan *sc, struct err *err)
 	int r = 0;
 
 	while (r == 0 && dwarf_get_units(main_dbg, cu, &cu, NULL, &type, &cudie, &subdie) == 0) {
-		if (type != DW_UT_skeleton || !dwarf_tag(&subdie))
+		if (type != DW_UT_skeleton)
 			continue;
+		if (!dwarf_tag(&subdie)) {
+			note_missing(sc->hits, &cudie);
+			continue;
+		}
 		sc->dbg = dwarf_cu_getdwarf(subdie.cu);
 		if (sc->dbg != last)
 			r = scan_one(sc, err);
@@ -361,4 +377,11 @@ int debug_scan(Dwarf *dbg, const struct profile *profile, struct debug_hits *hit
 	free(sc.wanted.at);
 	free(sc.origins.at);
 	return r;
+}
+
+void debug_hits_free(struct debug_hits *hits)
+{
+	free(hits->missing_name);
+	free(hits->at);
+	*hits = (struct debug_hits){};
 }

@@ -35,7 +35,11 @@ struct debug_hit {
 struct debug_hits {
 	struct debug_hit *at;
 	size_t n, cap;
+	size_t missing;     /* split units whose .dwo or .dwp file was not found or not readable */
+	char *missing_name; /* such a .dwo file, the first one; NULL when there is none */
 };
+
+void debug_hits_free(struct debug_hits *hits);
 
 /* Scans @dbg, and the split units that it refers to, for all functions of @profile. */
 int debug_scan(Dwarf *dbg, const struct profile *profile, struct debug_hits *hits, struct err *err);

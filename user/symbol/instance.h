@@ -14,6 +14,7 @@ struct resolver {
 	const struct profile *profile;
 	Dwarf *dbg;
 	struct plan *plan;
+	char *missing;         /* split units that are not there, as a sentence, or NULL */
 	struct function *open; /* the function looked at last: neighbours often share it */
 	/* names of the futures found, with the function each belongs to: drop glue is named after them */
 	struct {

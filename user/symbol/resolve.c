@@ -99,6 +99,33 @@ static struct plan *new_plan(const struct image *image, const struct profile *pr
 	return plan;
 }
 
+static void add_reason(struct plan_row *row, const char *text)
+{
+	char *reason = row->reason ? mem_printf("%s; %s", row->reason, text) : mem_strdup(text);
+
+	free(row->reason);
+	row->reason = reason;
+	if (row->state == PLAN_READY)
+		row->state = PLAN_PARTIAL;
+}
+
+/* Anything may have copies in a unit that is not there. */
+static void note_missing_units(struct resolver *rs, const struct debug_hits *hits)
+{
+	char *source;
+
+	rs->missing =
+		mem_printf("the debug information of %zu unit%s is in .dwo or .dwp files that "
+			   "were not found or that not everybody may read, such as %s",
+			   hits->missing, hits->missing == 1 ? "" : "s", hits->missing_name);
+	source = mem_printf("%s (%s)", rs->plan->source, rs->missing);
+	free(rs->plan->source);
+	rs->plan->source = source;
+	for (size_t i = 0; i < rs->plan->n_rows; i++)
+		if (rs->plan->rows[i].state <= PLAN_PARTIAL)
+			add_reason(&rs->plan->rows[i], rs->missing);
+}
+
 static int scan(struct resolver *rs, struct err *err)
 {
 	struct debug_hits hits = {};
@@ -106,7 +133,9 @@ static int scan(struct resolver *rs, struct err *err)
 
 	if (r == 0)
 		look_at_hits(rs, &hits);
-	free(hits.at);
+	if (r == 0 && hits.missing)
+		note_missing_units(rs, &hits);
+	debug_hits_free(&hits);
 	return r;
 }
 
@@ -114,6 +143,10 @@ static char *absent_reason(const struct resolver *rs, const struct source *sourc
 {
 	_strbuf_ struct strbuf text = {};
 
+	if (rs->dbg && rs->missing) {
+		strbuf_puts(&text, rs->missing);
+		return strbuf_take(&text);
+	}
 	if (rs->dbg) {
 		strbuf_puts(&text, "nothing of this name has code in the file: check the name, or "
 				   "nothing calls it in this build");
@@ -153,15 +186,10 @@ static void note_unseen_cancels(struct resolver *rs, const struct resolver_futur
 		return;
 	for (size_t i = 0; i < rs->plan->n_rows; i++) {
 		struct plan_row *row = &rs->plan->rows[i];
-		char *reason;
 
-		if (row->func != future->func || row->state > PLAN_PARTIAL ||
-		    (row->reason && strstr(row->reason, text)))
-			continue;
-		reason = row->reason ? mem_printf("%s; %s", row->reason, text) : mem_strdup(text);
-		free(row->reason);
-		row->reason = reason;
-		row->state = PLAN_PARTIAL;
+		if (row->func == future->func && row->state <= PLAN_PARTIAL &&
+		    !(row->reason && strstr(row->reason, text)))
+			add_reason(row, text);
 	}
 }
 
@@ -178,6 +206,7 @@ static void finish(struct resolver *rs, const struct source *source)
 	plan_clean(plan);
 	sort_sites(plan);
 	function_free(rs->open);
+	free(rs->missing);
 	for (size_t i = 0; i < rs->futures.n; i++)
 		free(rs->futures.at[i].name);
 	free(rs->futures.at);

@@ -67,7 +67,7 @@ static void finds_all_of_them(void **state)
 		poll += hits.at[i].role == DEBUG_POLL;
 	}
 	assert_true(poll >= 3);
-	free(hits.at);
+	debug_hits_free(&hits);
 	profile_free(profile);
 	tiny_close(&t);
 }
@@ -104,7 +104,7 @@ static void finds_both_manglings(void **state)
 	assert_int_equal(count(&hits, 0, DEBUG_PLAIN, false), 1);
 	assert_int_equal(count(&hits, 1, DEBUG_PLAIN, false), 1);
 	assert_int_equal(hits.n, 2);
-	free(hits.at);
+	debug_hits_free(&hits);
 	dwarf_end(dbg);
 	profile_free(profile);
 }
@@ -119,7 +119,7 @@ static void finds_nothing_where_nothing_is(void **state)
 	(void)state;
 	assert_int_equal(debug_scan(t.dbg, profile, &hits, NULL), 0);
 	assert_int_equal(hits.n, 0);
-	free(hits.at);
+	debug_hits_free(&hits);
 	profile_free(profile);
 	tiny_close(&t);
 }

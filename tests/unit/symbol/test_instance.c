@@ -38,7 +38,7 @@ static int stop(void **state)
 	free(rs.futures.at);
 	plan_free(rs.plan);
 	profile_free((struct profile *)rs.profile);
-	free(hits.at);
+	debug_hits_free(&hits);
 	tiny_close(&t);
 	return 0;
 }
