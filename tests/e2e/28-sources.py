@@ -364,6 +364,39 @@ def symbols_alone(report, folder, programs, build):
     report.check(f"{build}, symbols alone, no label claims to be known", values)
 
 
+def gives(rows):
+    """What is in the table of the README, from the rows of `probes --json`."""
+    usable = [row for row in rows if row["state"] in ("ready", "partial")]
+    reads = [part for row in usable for part in (row["reads"] or "").split("; ") if part]
+    counts = [re.search(r"(\d+) cancel site", row["how"] or "") for row in usable]
+    return {"ready": len({row["function"] for row in usable} - {row["function"] for row in rows if row["state"] != "ready"}),
+            "partial": len({row["function"] for row in usable if row["state"] == "partial"}),
+            "inlined": len({row["function"] for row in usable if row["where"].startswith("inlined")}),
+            "labels": len(reads), "cancel sites": sum(int(m[1]) for m in counts if m)}
+
+
+def table(report, folder, programs):
+    """What each source gives on the cluster's node."""
+    node, stripped = programs / "mpc-node", programs / "mpc-node.stripped"
+    pack, debug, symbols = folder / "mpc-node.pack", folder / "mpc-node.debug", folder / "mpc-node.symbols"
+    live.run(live.AGENT, "pack", node, "-o", pack)
+    tool("objcopy", "--only-keep-debug", node, debug)
+    tool("objcopy", "--strip-debug", node, symbols)
+    given = {}
+    for source, exe, *options in (("pack", stripped, "--pack", pack), ("debug file", stripped, "--debug", debug),
+                                  ("own DWARF", node), (".symtab", symbols), ("nothing", stripped)):
+        done = live.run(live.AGENT, "probes", "--exe", exe, *options, "--json")
+        given[source] = gives(json.loads(done.stdout))
+        report.note(f"{source}: {given[source]}")
+    full = given["own DWARF"]
+    report.check("a pack and a debug file give what the executable's own debug information gives",
+                 [f"{source}: {given[source]}" for source in ("pack", "debug file") if given[source] != full or not full["ready"]])
+    less = given[".symtab"]
+    report.check("the symbol table gives less, and nothing gives nothing",
+                 [] if less["ready"] == less["labels"] == less["inlined"] == 0 < less["partial"] < full["ready"]
+                 and not any(given["nothing"].values()) else [str(given)])
+
+
 def main():
     report = live.Report()
     live.need_root(report, "sources")
@@ -385,6 +418,7 @@ def main():
         without_build_id(report, folder, shapes)
         running(report, folder, shapes, programs)
         split(report, folder)
+        table(report, folder, programs)
         symbols_alone(report, folder, programs, "thin")
         symbols_alone(report, folder, live.built("dev", folder), "dev")
     return report.status()
