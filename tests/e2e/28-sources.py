@@ -11,6 +11,7 @@ Debug files are put into /usr/lib/debug of a mount namespace of the test's own.
 # must-run-on-reference
 # timeout: 300
 
+import ctypes
 import http.client
 import json
 import os
@@ -105,6 +106,29 @@ class Cases:
         self.report.check(name, faults)
 
 
+class Watched:
+    """Files of which it is known whether anybody opens them."""
+
+    OPEN = 0x20  # IN_OPEN
+
+    def __init__(self, *paths):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        for path in paths:
+            if libc.inotify_add_watch(self.fd, os.fsencode(path), self.OPEN) < 0:
+                raise OSError(ctypes.get_errno(), f"inotify: {path}")
+
+    def opened(self):
+        try:
+            return bool(os.read(self.fd, 4096))
+        except BlockingIOError:
+            return False
+
+
+def not_opened(report, name, watched):
+    report.check(f"{name}, and the file is not even opened", ["it was opened"] if watched.opened() else [])
+
+
 def by_build_id(cases, folder, shapes, other):
     place = Place(folder, shapes, "by-id")
     debug = folder / "shapes.debug"
@@ -126,11 +150,15 @@ def by_build_id(cases, folder, shapes, other):
     cases.unused("a debug file that dwz took apart", place, r" \(.* was moved to another file by dwz.*\)")
     outside = place.folder / "outside.debug"
     shutil.copyfile(debug, outside)
+    watched = Watched(outside)
     for name, target in (("absolute", outside), ("relative", "../../../outside.debug")):
         place.path_by_id().unlink()
         place.path_by_id().symlink_to(target)
         cases.unused(f"a symlink out of the folder, {name}", place,
                      rf" \(/usr/lib/debug/\S+ leads out of {DEBUG} and was not followed\)")
+    not_opened(cases.report, "symlinks", watched)
+    shutil.copyfile(outside, place.folder / "copy")
+    cases.report.check("the test sees a file that is opened", [] if watched.opened() else ["it does not"])
     place.path_by_id().unlink()
     os.mkfifo(place.path_by_id())
     cases.unused("a FIFO", place, r" \(.* is not a regular file\)")
@@ -141,7 +169,9 @@ def by_link(cases, folder, shapes):
     place = Place(folder, shapes, "by-link")
     tool("objcopy", f"--add-gnu-debuglink={debug}", place.exe)
     shutil.copyfile(debug, place.exe.with_name("shapes.debug"))
+    watched = Watched(place.exe.with_name("shapes.debug"))
     cases.unused("a debug file beside the executable, which anybody can put there", place, "")
+    not_opened(cases.report, "a file beside the executable", watched)
     path = place.put_by_link(debug, "shapes.debug")
     source = DEBUG / path.relative_to(place.debug)
     cases.same("a debug file by .gnu_debuglink", place, f"debug file {source}")
@@ -157,12 +187,13 @@ def by_link(cases, folder, shapes):
         place = Place(folder, shapes, f"by-link-{name.replace(' ', '-')}")
         place.add_link(word, debug)
         # There is the right file wherever the name could lead.
-        shutil.copyfile(debug, place.folder / "shapes.debug")
-        for path in ("../shapes.debug", "bin/shapes.debug"):
-            place.put_by_link(debug, path)
+        right = place.folder / "shapes.debug"
+        shutil.copyfile(debug, right)
+        watched = Watched(right, *(place.put_by_link(debug, path) for path in ("../shapes.debug", "bin/shapes.debug")))
         cases.unused(f"a .gnu_debuglink with {name}", place,
                      rf' \(the executable\'s \.gnu_debuglink, "{re.escape(word)}", is not a plain file name '
                      r"and was not followed\)")
+        not_opened(cases.report, f"a .gnu_debuglink with {name}", watched)
 
 
 def given(cases, report, folder, shapes, other):
@@ -175,6 +206,12 @@ def given(cases, report, folder, shapes, other):
         says = re.search(rf"{place.exe}: {other} is of another build, build-id [0-9a-f]+; the executable's is", done.stderr)
         report.check(f"{command[0]} --debug of another build",
                      [] if done.returncode == 1 and says else [f"status {done.returncode}: {done.stderr}"])
+
+
+def check_run(place, *options):
+    """What a run that attaches and ends says."""
+    return live.run(*place.within(), live.AGENT, "run", "--profile", PROFILE, "--config.check",
+                    "--web.listen-address", "127.0.0.1:0", *options)
 
 
 def serves(port, path):
@@ -209,17 +246,14 @@ def from_server(cases, report, folder, shapes):
     report.check("it has seen no question", [] if server.said().count("UA:elfutils") == before else [server.said()[-300:]])
     left = set(Path("/tmp").glob("mpc-bpf-agent.*"))
     cases.same("a debuginfod server", place, f"debuginfod {url}", "--debuginfod", url)
+    done = check_run(place, "--exe", place.exe, "--debuginfod", url)
+    attached = f"resolved from debuginfod {url}" in done.stderr and " 0 functions absent" in done.stderr
+    report.check("the agent asks a debuginfod server", [] if done.returncode == 0 and attached else [done.stderr])
     report.check("nothing of it stays in /tmp", [str(p) for p in set(Path("/tmp").glob("mpc-bpf-agent.*")) - left])
     tool("objcopy", "--remove-section=.note.gnu.build-id", place.exe)
     cases.unused("a server, and no build-id to ask with", place, r" \(debuginfod: the executable has no build-id .*\)",
                  "--debuginfod", url)
     server.stop()
-
-
-def check_run(place, *options):
-    """What a run that attaches and ends says."""
-    return live.run(*place.within(), live.AGENT, "run", "--profile", PROFILE, "--config.check",
-                    "--web.listen-address", "127.0.0.1:0", *options)
 
 
 def without_build_id(report, folder, shapes):
