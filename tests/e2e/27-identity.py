@@ -83,6 +83,25 @@ def check_places(report, agent, processes, when):
     return books
 
 
+def check_copied_up(report, folder, program):
+    """On overlayfs a chmod makes another file of it, under the same name, while the old one is executed."""
+    image = folder / "copied-image"
+    placed(program, image / "node")
+    node = overlay(folder, "copied", image) / "node"
+    old = Orders(node, folder=folder, name="old-copy")
+    os.chmod(node, 0o750)
+    with live.Agent(folder, "--profile", orders.PROFILE, "--exe", node, name="copied-agent") as agent:
+        agent.until_said(rf"pid {old.pid} executes another file than the one that /proc/{old.pid}/exe leads to")
+        old.call(5)
+        new = Orders(node, folder=folder, name="new-copy")
+        orders.until_up(agent, "new-copy")
+        new.call(6)
+        report.check("a process of a file that was copied up is not counted, and said why; a later one is",
+                     orders.wrong(agent, {"new-copy": 6}))
+    old.end()
+    new.end()
+
+
 def check_upgrade(report, agent, folder, program, newer, books):
     """The old one runs on while the new one starts under its name."""
     path = folder / "service" / "node"
@@ -130,6 +149,7 @@ def main():
         program = orders.build(folder / "program", "01" * 20)
         newer = orders.build(folder / "newer", "02" * 20, edited=True)
         before = everywhere(folder, program, "old-")
+        check_copied_up(report, folder, program)
         with live.Agent(folder, "--profile", orders.PROFILE) as agent:
             books = check_places(report, agent, before, "older than the agent")
             after = everywhere(folder, program, "new-")

@@ -4,6 +4,9 @@
 use std::hint::black_box;
 use std::io::BufRead;
 
+/// Stands in the code: a test changes it there, and the program does the same as before.
+const UNLIKELY: u64 = 0x5ea1_ed0f_f1ce_c0de;
+
 #[inline(never)]
 pub fn first(number: u64) -> u64 {
     #[cfg(edited)]
@@ -26,6 +29,9 @@ fn main() {
             calls += 1;
             sum = sum.wrapping_add(black_box(first(black_box(calls)))).wrapping_add(black_box(second(black_box(calls))));
         }
-        println!("called {calls} {}", sum & 1);
+        if black_box(sum) == UNLIKELY {
+            println!("unlikely");
+        }
+        println!("called {calls}");
     }
 }

@@ -13,6 +13,7 @@
 
 #include "probe/stats.h"
 #include "target/env.h"
+#include "target/mapped.h"
 
 #define NODE_ID_MAX 64
 
@@ -287,6 +288,27 @@ static bool asked_for(struct agent *agent, const struct process *p)
 	return !o->exe || exe_same_place(agent->only.place, p->exe);
 }
 
+/* Whether it executes the file that was probed. Where we may not look it is taken for granted. */
+static bool executes(const struct agent *agent, const struct process *p, const struct binary *b)
+{
+	_mapped_ struct mapped mapped = { .mem = -1 };
+	struct err err = {};
+	int r = mapped_open(p->tgid, b->fd, &mapped, &err);
+
+	if (r == 0)
+		r = attach_seen(b->attachment, b->plan, b->compiled, &mapped);
+	else
+		log_debug(agent->log, "pid %d: its code is not compared: %s", p->tgid, err.text);
+	if (r != -ESTALE)
+		return true;
+	log_warn(agent->log,
+		 "pid %d executes another file than the one that /proc/%d/exe leads to, %s: on "
+		 "overlayfs a file is copied when it is written to, renamed or given other rights; "
+		 "its calls cannot be seen until it is restarted",
+		 p->tgid, p->tgid, b->path);
+	return false;
+}
+
 static void process_began(const struct process *p, void *arg)
 {
 	struct agent *agent = arg;
@@ -298,7 +320,7 @@ static void process_began(const struct process *p, void *arg)
 	binary = binary_find(agent, p->tgid, &err);
 	if (!binary && agent->options->pid)
 		log_warn(agent->log, "%s", err.text);
-	if (binary && binary->attachment)
+	if (binary && binary->attachment && executes(agent, p, binary))
 		add_node(agent, p, binary);
 }
 
@@ -351,11 +373,14 @@ void agent_check_files(struct agent *agent)
 		binary_check(agent, agent->binaries.at[i]);
 	follow_exe(agent);
 	for (size_t i = 0; i < agent->nodes.n; i++) {
-		const struct node *node = agent->nodes.at[i];
+		struct node *node = agent->nodes.at[i];
 		struct process p;
 
-		if (node->unprobed && !node->binary->changed &&
-		    scan_process("/proc", node->tgid, &p) == 0 && p.start == node->start)
+		if (!node->unprobed)
+			continue;
+		if (scan_process("/proc", node->tgid, &p) < 0 || p.start != node->start)
+			node->unprobed = false;
+		else if (!node->binary->changed)
 			process_began(&p, agent);
 	}
 }

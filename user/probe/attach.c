@@ -311,6 +311,26 @@ int attach_open(struct maps *maps, const struct kernel *kernel, int fd, const st
 	return 0;
 }
 
+int attach_seen(const struct attachment *a, const struct plan *plan,
+		const struct compiled *compiled, const struct mapped *mapped)
+{
+	for (size_t i = 0; i < compiled->n_sites; i++) {
+		const struct plan_site *site = &plan->sites[compiled->from[i]];
+		uint8_t found[PLAN_BYTES_MAX];
+		int r;
+
+		if (!a->on[i])
+			continue;
+		r = mapped_read(mapped, site->offset, found, site->n_bytes);
+		if (r)
+			return r;
+		/* a breakpoint, or on newer kernels a call, has taken its place */
+		if (memcmp(found, site->bytes, site->n_bytes) == 0)
+			return -ESTALE;
+	}
+	return 0;
+}
+
 void attach_close(struct attachment *a)
 {
 	if (!a)

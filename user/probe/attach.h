@@ -15,6 +15,7 @@
 #include "probe/kernel.h"
 #include "probe/maps.h"
 #include "symbol/plan.h"
+#include "target/mapped.h"
 
 struct attachment;
 
@@ -43,6 +44,12 @@ unsigned attach_file(const struct attachment *attachment);
 /* How many sites are probed, and of how many. */
 size_t attach_sites(const struct attachment *attachment, size_t *wanted);
 const struct attach_refusal *attach_refusals(const struct attachment *attachment, size_t *n);
+
+/* Whether the probes stand in the memory of a process: 0, -ESTALE where one does not,
+ * so that the process executes another file than the one that was probed, or an error
+ * of reading. */
+int attach_seen(const struct attachment *attachment, const struct plan *plan,
+		const struct compiled *compiled, const struct mapped *mapped);
 
 /* Pure: does the file hold what the plan says, in code? 0, -ESTALE or a reading error. */
 int attach_compare(int fd, const struct plan *plan, const struct compiled *compiled,

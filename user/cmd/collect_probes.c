@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What of the watched functions can be seen: the same rows as `probes` and the page. */
+#include "cmd/collect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of one function in one executable; what is more is one series for each state. */
+#define SERIES_MAX 64
+#define OTHERS "others"
+
+struct line {
+	const char *where;
+	enum plan_state state;
+	uint64_t n;
+};
+
+struct lines {
+	VEC(struct line) at;
+};
+
+/* Two instances may have one name, as two copies of a function at one line do. */
+static void count_row(struct lines *lines, const struct plan_row *row)
+{
+	const char *where = row->where;
+
+	for (;;) {
+		for (size_t i = 0; i < lines->at.n; i++) {
+			struct line *line = &lines->at.at[i];
+
+			if (line->state == row->state && strcmp(line->where, where) == 0) {
+				line->n++;
+				return;
+			}
+		}
+		if (lines->at.n < SERIES_MAX || strcmp(where, OTHERS) == 0)
+			break;
+		where = OTHERS;
+	}
+	*VEC_ADD(&lines->at) = (struct line){ where, row->state, 1 };
+}
+
+static void count_rows(struct lines *lines, const struct plan *plan, const char *function)
+{
+	for (size_t r = 0; plan && r < plan->n_rows; r++)
+		if (strcmp(plan->funcs[plan->rows[r].func].name, function) == 0)
+			count_row(lines, &plan->rows[r]);
+}
+
+/* Executables of one name, such as those of two containers, are one. */
+static bool is_first_of_name(const struct agent *agent, size_t b)
+{
+	for (size_t i = 0; i < b; i++)
+		if (strcmp(agent->binaries.at[i]->path, agent->binaries.at[b]->path) == 0)
+			return false;
+	return true;
+}
+
+static void collect_states(const struct agent *agent, size_t b, const char *function,
+			   struct metric_family *family)
+{
+	const char *path = agent->binaries.at[b]->path;
+	struct lines lines = {};
+
+	for (size_t i = b; i < agent->binaries.n; i++)
+		if (strcmp(agent->binaries.at[i]->path, path) == 0)
+			count_rows(&lines, agent->binaries.at[i]->plan, function);
+	for (size_t i = 0; i < lines.at.n; i++) {
+		struct metric_series *s = family_series(family);
+
+		series_label(s, "binary", path);
+		series_label(s, "function", function);
+		series_label(s, "where", lines.at.at[i].where);
+		series_label(s, "state", plan_state_name(lines.at.at[i].state));
+		s->integral = true;
+		s->count = lines.at.at[i].n;
+	}
+	free(lines.at.at);
+}
+
+static void count_sites(const struct agent *agent, const char *function,
+			uint64_t kinds[ABI_SITE_CANCEL + 1])
+{
+	for (size_t b = 0; b < agent->binaries.n; b++) {
+		const struct binary *bin = agent->binaries.at[b];
+		const struct plan *plan = bin->plan;
+
+		for (size_t s = 0; plan && bin->attachment && s < plan->n_sites; s++)
+			if (strcmp(plan->funcs[plan->sites[s].func].name, function) == 0 &&
+			    plan->rows[plan->sites[s].instance].state <= PLAN_PARTIAL)
+				kinds[plan->sites[s].kind]++;
+	}
+}
+
+static void collect_sites(const struct agent *agent, const char *function,
+			  struct metric_family *family)
+{
+	static const char *const names[] = { "start", "return", "panic", "cancel" };
+	uint64_t kinds[ABI_SITE_CANCEL + 1] = {};
+
+	count_sites(agent, function, kinds);
+	for (unsigned k = 0; k <= ABI_SITE_CANCEL; k++) {
+		struct metric_series *s = family_series(family);
+
+		series_label(s, "function", function);
+		series_label(s, "kind", names[k]);
+		s->integral = true;
+		s->count = kinds[k];
+	}
+}
+
+void collect_probes(struct agent *agent, struct metric_snapshot *out)
+{
+	struct metric_family *family =
+		snapshot_family(out, "mpc_bpf_agent_sites_attached", METRIC_GAUGE, "",
+				"Instructions that are probed, by function and by what they mean.");
+
+	for (size_t f = 0; f < agent->profile->n_funcs; f++)
+		collect_sites(agent, agent->profile->funcs[f].name, family);
+	family = snapshot_family(
+		out, "mpc_bpf_agent_probe_state", METRIC_GAUGE, "",
+		"Instances of each function in each executable, by where they are and by what can be "
+		"seen of them: ready, partial, refused or absent. The value is how many there are of "
+		"this name, usually 1; the page says why one is not ready.");
+	for (size_t b = 0; b < agent->binaries.n; b++)
+		for (size_t f = 0; f < agent->profile->n_funcs && is_first_of_name(agent, b); f++)
+			collect_states(agent, b, agent->profile->funcs[f].name, family);
+}
