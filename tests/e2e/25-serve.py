@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import live
 from books import Scrape
@@ -87,6 +88,13 @@ def check_pages(report, agent, cluster):
     faults += [f"only /probes: {row}" for row in sorted(seen - said, key=str)]
     faults += [] if done.returncode == 0 else [f"probes ends with {done.returncode}"]
     report.check("/probes shows the rows of probes --json", faults)
+
+    rows = Counter((str(cluster.node), r["function"], r["where"], r["state"]) for r in json.loads(done.stdout))
+    states = Scrape(agent.metrics()).samples["mpc_bpf_agent_probe_state"]
+    shown = Counter({tuple(dict(labels)[name] for name in ("binary", "function", "where", "state")): int(n)
+                     for labels, n in states.items()})
+    report.check("mpc_bpf_agent_probe_state has the rows of probes",
+                 [f"only probes: {row}" for row in rows - shown] + [f"only the metric: {row}" for row in shown - rows])
     report.check("what is not there is a 404", [] if live.get(agent.address, "/nothing").status == 404 else ["it is not"])
 
 

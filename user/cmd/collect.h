@@ -13,4 +13,7 @@ void collect(struct agent *agent, struct metric_snapshot *out);
 void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps_flights *flights,
 		  struct metric_snapshot *out);
 
+/* What of the watched functions can be seen: the rows of `probes`. */
+void collect_probes(struct agent *agent, struct metric_snapshot *out);
+
 #endif

@@ -116,7 +116,7 @@ static void collect_calls(struct agent *agent, uint64_t *const *cells,
 	}
 }
 
-/* --- nodes and probes --------------------------------------------------------------- */
+/* --- nodes and programs ------------------------------------------------------------- */
 
 static void collect_nodes(struct agent *agent, struct metric_snapshot *out)
 {
@@ -127,56 +127,6 @@ static void collect_nodes(struct agent *agent, struct metric_snapshot *out)
 
 		series_label(s, "node_id", agent->nodes.at[i]->id);
 		set_count(s, agent->nodes.at[i]->ended == 0);
-	}
-}
-
-static void count_states(const struct agent *agent, size_t f, unsigned counts[PLAN_ABSENT + 1],
-			 uint64_t kinds[ABI_SITE_CANCEL + 1])
-{
-	const char *name = agent->profile->funcs[f].name;
-
-	for (size_t b = 0; b < agent->binaries.n; b++) {
-		const struct binary *bin = agent->binaries.at[b];
-		const struct plan *plan = bin->plan;
-
-		for (size_t r = 0; plan && r < plan->n_rows; r++)
-			if (strcmp(plan->funcs[plan->rows[r].func].name, name) == 0)
-				counts[plan->rows[r].state]++;
-		for (size_t s = 0; plan && bin->attachment && s < plan->n_sites; s++)
-			if (strcmp(plan->funcs[plan->sites[s].func].name, name) == 0 &&
-			    plan->rows[plan->sites[s].instance].state <= PLAN_PARTIAL)
-				kinds[plan->sites[s].kind]++;
-	}
-}
-
-static void collect_probes(struct agent *agent, struct metric_snapshot *out)
-{
-	static const char *const kind_names[] = { "start", "return", "panic", "cancel" };
-
-	for (size_t f = 0; f < agent->profile->n_funcs; f++) {
-		unsigned counts[PLAN_ABSENT + 1] = {};
-		uint64_t kinds[ABI_SITE_CANCEL + 1] = {};
-
-		count_states(agent, f, counts, kinds);
-		for (unsigned k = 0; k <= ABI_SITE_CANCEL; k++) {
-			struct metric_series *s = add(
-				out, "mpc_bpf_agent_sites_attached", METRIC_GAUGE, "",
-				"Instructions that are probed, by function and by what they mean.");
-
-			series_label(s, "function", agent->profile->funcs[f].name);
-			series_label(s, "kind", kind_names[k]);
-			set_count(s, kinds[k]);
-		}
-		for (unsigned st = 0; st <= PLAN_ABSENT; st++) {
-			struct metric_series *s = add(
-				out, "mpc_bpf_agent_probe_state", METRIC_GAUGE, "",
-				"Instances of a function in the watched executables, by what can be "
-				"seen of them.");
-
-			series_label(s, "function", agent->profile->funcs[f].name);
-			series_label(s, "state", plan_state_name((enum plan_state)st));
-			set_count(s, counts[st]);
-		}
 	}
 }
 
