@@ -32,26 +32,6 @@ def found_after(agent, pid):
     return found - started
 
 
-def restart(cluster, member, folder, name):
-    """Ends a node and starts it again with the same environment; its last books of before."""
-    environment = dict(pair.split("=", 1) for pair in
-                       Path(f"/proc/{member['pid']}/environ").read_text().rstrip("\0").split("\0"))
-    os.kill(member["pid"], signal.SIGTERM)
-    live.wait_for("a node ends", lambda: not live.alive(member["pid"]))
-    last = live.json.loads(Path(member["truth"]).read_text())
-    node = live.Process(cluster.node, log=folder / f"{name}.log", env=environment)
-    member["pid"], member["start_time"] = node.pid, live.start_time(node.pid)
-    member["process"] = node
-
-    def answers():
-        try:
-            return live.get(member["rest"], "/health").status == 200
-        except OSError:
-            return False
-    live.wait_for("the node answers", answers)
-    return last
-
-
 class Watcher(threading.Thread):
     """Scrapes all the time: no counter of a node may ever become less, no gauge negative."""
 
@@ -88,7 +68,7 @@ def check_restart(report, cluster, agent, folder):
     third, lives = cluster.members[2], {}
     load = cluster.load_until_stopped("--faults", "all", "--rate", 40, "--seed", 5)
     time.sleep(3)
-    lives["3"] = restart(cluster, third, folder, "node-3-again")
+    lives["3"] = cluster.restart(third, folder / "node-3-again.log")
     delay = found_after(agent, third["pid"])
     report.note(f"the restarted node was found after {delay * 1000:.0f} ms")
     report.check("a restarted node is found within a second", [f"after {delay:.2f} s"] if delay > FOUND else [])

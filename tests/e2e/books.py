@@ -217,6 +217,15 @@ def added(first, second):
     return total
 
 
+def since(earlier, later):
+    """What was added to a node's books between two looks into them, in flight as in the later one."""
+    negative = {"functions": {name: {k: -v for k, v in states.items()} for name, states in earlier["functions"].items()},
+                "counters": [{**c, "value": -c["value"]} for c in earlier["counters"]],
+                "histograms": [{**h, "count": -h["count"], "sum": -h["sum"], "buckets": [[b, -n] for b, n in h["buckets"]]}
+                               for h in earlier["histograms"]]}
+    return added(negative, later)
+
+
 def main():
     import json  # only here: the tests bring their own
     from pathlib import Path

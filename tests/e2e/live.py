@@ -315,6 +315,24 @@ class Cluster:
         """What the nodes wrote down when they ended."""
         return {str(m["id"]): json.loads(Path(m["truth"]).read_text()) for m in self.members}
 
+    def restart(self, member, log):
+        """Ends a node and starts it again with the same environment; its last books of before."""
+        environment = dict(pair.split("=", 1) for pair in
+                           Path(f"/proc/{member['pid']}/environ").read_text().rstrip("\0").split("\0"))
+        os.kill(member["pid"], signal.SIGTERM)
+        wait_for("a node ends", lambda: not alive(member["pid"]))
+        last = json.loads(Path(member["truth"]).read_text())
+        process = Process(self.node, log=log, env=environment)
+        member["pid"], member["start_time"], member["process"] = process.pid, start_time(process.pid), process
+
+        def answers():
+            try:
+                return get(member["rest"], "/health").status == 200
+            except OSError:
+                return False
+        wait_for("the node answers", answers)
+        return last
+
     def dead(self):
         """Nodes that should run and do not, in words."""
         return [f"node {m['id']} (pid {m['pid']}) has ended: {Path(m['log']).read_text()[-300:].strip()}"
