@@ -6,11 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "symbol/name.h"
+#include "symbol/pages.h"
 #include "symbol/unit.h"
 
 /* A string of .debug_str that names something wanted. */
@@ -36,7 +35,7 @@ struct scan {
 	VEC(struct wanted) wanted;             /* ascending by str */
 	VEC(struct origin) origins;            /* ascending by off */
 	bool skeletons;                        /* some units perhaps stand for others */
-	const char *kept;                      /* pages before it have been given back */
+	struct pages pages;                    /* how far it has come */
 	struct debug_hits *hits;
 };
 
@@ -74,47 +73,15 @@ static void look_at_string(struct scan *sc, uint64_t off, const char *text)
 	}
 }
 
-/*
- * Gives back the pages of the file that were read: the debug information of a node is
- * much larger than what is kept of it. Only where it lies in the mapped file; sections
- * that were decompressed are memory of libelf's own.
- */
-static void give_back(Dwarf *dbg, const void *from, const void *to)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), low, high;
-	size_t size = 0;
-	const char *file = elf_rawfile(dwarf_getelf(dbg), &size);
-
-	if (!file || (const char *)from < file || (const char *)to > file + size)
-		return;
-	low = ((uintptr_t)from + page - 1) & ~(page - 1);
-	high = (uintptr_t)to & ~(page - 1);
-	if (low < high)
-		madvise((void *)low, high - low, MADV_DONTNEED);
-}
-
-/* So much is read before it is given back. In smaller steps the kernel, which brings in
- * pages around the one that is asked for, would bring the last ones back. */
-#define STEP (1 << 20)
-
-/* The scan has come to @at. */
-static inline void move_on(struct scan *sc, const void *at)
-{
-	if ((const char *)at - sc->kept < STEP)
-		return;
-	give_back(sc->dbg, sc->kept, at);
-	sc->kept = at;
-}
-
 static void scan_strings(struct scan *sc)
 {
 	const char *text;
 	size_t len;
 
 	sc->strings_end = 0;
-	sc->kept = dwarf_getstring(sc->dbg, 0, NULL);
+	sc->pages = (struct pages){ sc->dbg, dwarf_getstring(sc->dbg, 0, NULL) };
 	while ((text = dwarf_getstring(sc->dbg, sc->strings_end, &len))) {
-		move_on(sc, text);
+		pages_move_on(&sc->pages, text);
 		if (len > 3)
 			look_at_string(sc, sc->strings_end, text);
 		sc->strings_end += len + 1;
@@ -162,7 +129,7 @@ static int each_unit(struct scan *sc, int (*visit)(struct scan *, struct unit *,
 	int r;
 
 	units_begin(sc->dbg, &units);
-	sc->kept = units.info ? units.info->d_buf : NULL;
+	sc->pages = (struct pages){ sc->dbg, units.info ? units.info->d_buf : NULL };
 	while ((r = units_next(&units, &unit, err)) > 0) {
 		sc->skeletons |= unit.skeleton;
 		r = visit(sc, &unit, err);
@@ -186,7 +153,7 @@ static int find_origins(struct scan *sc, struct unit *unit, struct err *err)
 	while (unit_next(unit, &die)) {
 		const struct wanted *w;
 
-		move_on(sc, unit->pos);
+		pages_move_on(&sc->pages, unit->pos);
 		if (die.tag != DW_TAG_subprogram)
 			continue;
 		w = wanted_at(sc, die.linkage_name);
@@ -217,7 +184,7 @@ static int find_hits(struct scan *sc, struct unit *unit, struct err *err)
 		const struct origin *o = NULL;
 		bool inlined = die.tag == DW_TAG_inlined_subroutine;
 
-		move_on(sc, unit->pos);
+		pages_move_on(&sc->pages, unit->pos);
 		if (!die.tag) {
 			if (stack.n)
 				around = stack.at[--stack.n].subprogram;
@@ -253,19 +220,19 @@ static int find_hits(struct scan *sc, struct unit *unit, struct err *err)
  * here for all hits, once and with the pages given back. */
 static void meet_units(struct scan *sc)
 {
+	struct pages pages = { sc->dbg, NULL };
 	Dwarf_Off last = 0;
 	Dwarf_Die cudie;
 
 	for (size_t i = 0; i < sc->hits->n; i++)
 		if (sc->hits->at[i].dbg == sc->dbg && sc->hits->at[i].die > last)
 			last = sc->hits->at[i].die;
-	sc->kept = NULL;
 	for (Dwarf_CU *cu = NULL;
 	     dwarf_get_units(sc->dbg, cu, &cu, NULL, NULL, &cudie, NULL) == 0 &&
 	     dwarf_dieoffset(&cudie) < last;) {
-		if (!sc->kept)
-			sc->kept = cudie.addr;
-		move_on(sc, cudie.addr);
+		if (!pages.kept)
+			pages.kept = cudie.addr;
+		pages_move_on(&pages, cudie.addr);
 	}
 }
 

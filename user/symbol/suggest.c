@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "symbol/name.h"
+#include "symbol/pages.h"
 
 #define SUGGESTIONS_MAX 3
 
@@ -78,13 +79,16 @@ static bool consider(struct best *best, const char *mangled, const char *path, s
 bool suggest_functions(Dwarf *dbg, const char *path, struct strbuf *out)
 {
 	size_t limit = near_limit(last_segment(path)), len;
+	struct pages pages = { dbg, dwarf_getstring(dbg, 0, NULL) };
 	struct best best = {};
 	bool same = false;
 	const char *text;
 
-	for (uint64_t off = 0; !same && (text = dwarf_getstring(dbg, off, &len)); off += len + 1)
+	for (uint64_t off = 0; !same && (text = dwarf_getstring(dbg, off, &len)); off += len + 1) {
+		pages_move_on(&pages, text);
 		if (strncmp(text, "_ZN", 3) == 0 || strncmp(text, "_R", 2) == 0)
 			same = consider(&best, text, path, limit);
+	}
 	for (size_t i = 0; i < best.n; i++) {
 		if (!same)
 			strbuf_printf(out, "%s%s", i ? ", " : "; the file has ", best.name[i]);
