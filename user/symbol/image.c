@@ -279,6 +279,19 @@ bool image_offset(const struct image *im, uint64_t vaddr, uint64_t *offset)
 	return true;
 }
 
+bool image_address(const struct image *im, uint64_t offset, uint64_t *vaddr)
+{
+	for (size_t i = 0; i < im->n_segments; i++) {
+		const struct image_segment *seg = &im->segments[i];
+
+		if (!seg->exec || offset < seg->offset || offset - seg->offset >= seg->size)
+			continue;
+		*vaddr = seg->vaddr + (offset - seg->offset);
+		return true;
+	}
+	return false;
+}
+
 bool image_executable(const struct image *im, uint64_t vaddr)
 {
 	const struct image_segment *seg = segment_at(im, vaddr);
@@ -304,6 +317,16 @@ const struct image_symbol *image_symbol_at(const struct image *im, uint64_t vadd
 	if (vaddr - im->symbols[lo].addr >= (im->symbols[lo].size ? im->symbols[lo].size : 1))
 		return NULL;
 	return &im->symbols[lo];
+}
+
+uint64_t image_entry(const struct image *im)
+{
+	return ((const Elf64_Ehdr *)(const void *)im->data)->e_entry;
+}
+
+bool image_is_fixed(const struct image *im)
+{
+	return ((const Elf64_Ehdr *)(const void *)im->data)->e_type == ET_EXEC;
 }
 
 /* --- relocations --------------------------------------------------------------- */
@@ -384,6 +407,11 @@ uint64_t image_pointer(const struct image *im, uint64_t vaddr)
 	if (p)
 		memcpy(&value, p, 8);
 	return value;
+}
+
+bool image_is_pointer(const struct image *im, uint64_t vaddr)
+{
+	return reloc_at(im, vaddr);
 }
 
 const char *image_import(const struct image *im, uint64_t vaddr)

@@ -68,10 +68,17 @@ void image_load_symbols(struct image *image, Elf *elf);
 /* The bytes at a virtual address, or NULL when the file does not back them all. */
 const uint8_t *image_bytes(const struct image *image, uint64_t vaddr, size_t len);
 bool image_offset(const struct image *image, uint64_t vaddr, uint64_t *offset);
+/* The other way, for code. */
+bool image_address(const struct image *image, uint64_t offset, uint64_t *vaddr);
 bool image_executable(const struct image *image, uint64_t vaddr);
+uint64_t image_entry(const struct image *image);
+/* Whether it is linked to fixed addresses. */
+bool image_is_fixed(const struct image *image);
 /* The address that a pointer in the file's data holds once loaded: what a
  * relative relocation puts there, else what is stored. 0 when unknown. */
 uint64_t image_pointer(const struct image *image, uint64_t vaddr);
+/* Whether the loader puts an address there. */
+bool image_is_pointer(const struct image *image, uint64_t vaddr);
 /* The name of the import whose address the loader puts at @vaddr, or NULL. */
 const char *image_import(const struct image *image, uint64_t vaddr);
 /* The function symbol that covers @vaddr, or NULL. */

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "symbol/image.h"
+#include "target/exe.h"
 
 static const char *const state_names[] = {
 	[PLAN_READY] = "ready",
@@ -20,6 +22,17 @@ static_assert(ARRAY_SIZE(state_names) == PLAN_ABSENT + 1, "a name for every stat
 const char *plan_state_name(enum plan_state state)
 {
 	return state_names[state];
+}
+
+struct plan *plan_of(const struct image *image)
+{
+	struct plan *plan = mem_alloc(sizeof(*plan));
+
+	plan->binary = mem_strdup(image->path);
+	memcpy(plan->build_id, image->build_id, sizeof(plan->build_id));
+	plan->n_build_id = image->n_build_id;
+	plan->has_code = exe_hash(image->fd, image->path, plan->code, NULL) == 0;
+	return plan;
 }
 
 unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
@@ -107,6 +120,42 @@ void plan_value_clear(struct plan_value *value)
 	}
 	free(value->text);
 	*value = (struct plan_value){};
+}
+
+static int site_order(const void *a, const void *b)
+{
+	const struct plan_site *x = a, *y = b;
+
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->func != y->func)
+		return x->func < y->func ? -1 : 1;
+	return x->instance < y->instance ? -1 : x->instance > y->instance;
+}
+
+/* Instances can share code (merged functions, one symbol of several): one site
+ * for it, or every call would be counted as often as it is named. */
+void plan_sort_sites(struct plan *plan)
+{
+	size_t n = 0;
+
+	if (plan->n_sites)
+		qsort(plan->sites, plan->n_sites, sizeof(*plan->sites), site_order);
+	for (size_t i = 0; i < plan->n_sites; i++) {
+		struct plan_site *site = &plan->sites[i], *last = n ? &plan->sites[n - 1] : NULL;
+
+		if (!last || last->offset != site->offset || last->kind != site->kind ||
+		    last->func != site->func) {
+			plan->sites[n++] = *site;
+			continue;
+		}
+		for (size_t v = 0; v < site->n_values; v++)
+			plan_value_clear(&site->values[v]);
+		free(site->values);
+	}
+	plan->n_sites = n;
 }
 
 void plan_free(struct plan *plan)

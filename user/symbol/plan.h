@@ -89,6 +89,10 @@ struct plan {
 	size_t n_sites;
 };
 
+struct image;
+
+/* An empty plan for this executable: its name, and what it is known by. */
+struct plan *plan_of(const struct image *image);
 /* Appends a row and returns its index; the strings are taken over. */
 unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
 		      char *how, char *reason);
@@ -101,6 +105,8 @@ void plan_refuse_row(struct plan_row *row, bool whole, const char *reason);
 size_t plan_find_func(const struct plan *plan, const char *name);
 /* Hands @value to @site. */
 void plan_add_value(struct plan_site *site, const struct plan_value *value);
+/* Sorts the sites by offset and kind, and leaves one of several that are the same. */
+void plan_sort_sites(struct plan *plan);
 /* Replaces what could steer a terminal in all texts of the plan: they come from outside. */
 void plan_clean(struct plan *plan);
 void plan_value_clear(struct plan_value *value);

@@ -12,7 +12,6 @@
 #include "symbol/instance.h"
 #include "symbol/suggest.h"
 #include "symbol/symtab.h"
-#include "target/exe.h"
 
 static bool has_rows(const struct plan *plan, unsigned func)
 {
@@ -48,50 +47,10 @@ static void look_at_hits(struct resolver *rs, const struct debug_hits *hits)
 			instance_drop_around(rs, &hits->at[i]);
 }
 
-static int site_order(const void *a, const void *b)
-{
-	const struct plan_site *x = a, *y = b;
-
-	if (x->offset != y->offset)
-		return x->offset < y->offset ? -1 : 1;
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	if (x->func != y->func)
-		return x->func < y->func ? -1 : 1;
-	return x->instance < y->instance ? -1 : x->instance > y->instance;
-}
-
-/* Instances can share code (merged functions, one symbol of several): one site
- * for it, or every call would be counted as often as it is named. */
-static void sort_sites(struct plan *plan)
-{
-	size_t n = 0;
-
-	if (plan->n_sites)
-		qsort(plan->sites, plan->n_sites, sizeof(*plan->sites), site_order);
-	for (size_t i = 0; i < plan->n_sites; i++) {
-		struct plan_site *site = &plan->sites[i], *last = n ? &plan->sites[n - 1] : NULL;
-
-		if (!last || last->offset != site->offset || last->kind != site->kind ||
-		    last->func != site->func) {
-			plan->sites[n++] = *site;
-			continue;
-		}
-		for (size_t v = 0; v < site->n_values; v++)
-			plan_value_clear(&site->values[v]);
-		free(site->values);
-	}
-	plan->n_sites = n;
-}
-
 static struct plan *new_plan(const struct image *image, const struct profile *profile)
 {
-	struct plan *plan = mem_alloc(sizeof(*plan));
+	struct plan *plan = plan_of(image);
 
-	plan->binary = mem_strdup(image->path);
-	memcpy(plan->build_id, image->build_id, sizeof(plan->build_id));
-	plan->n_build_id = image->n_build_id;
-	plan->has_code = exe_hash(image->fd, image->path, plan->code, NULL) == 0;
 	plan->n_funcs = profile->n_funcs;
 	plan->funcs = mem_array(plan->n_funcs, sizeof(*plan->funcs));
 	for (size_t f = 0; f < plan->n_funcs; f++)
@@ -204,7 +163,7 @@ static void finish(struct resolver *rs, const struct source *source)
 	for (size_t i = 0; i < rs->futures.n; i++)
 		note_unseen_cancels(rs, &rs->futures.at[i]);
 	plan_clean(plan);
-	sort_sites(plan);
+	plan_sort_sites(plan);
 	function_free(rs->open);
 	free(rs->missing);
 	for (size_t i = 0; i < rs->futures.n; i++)

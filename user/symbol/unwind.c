@@ -111,12 +111,17 @@ static uint64_t encoded(struct reader *r, uint8_t enc, uint64_t base)
 	}
 }
 
-/* The frame description whose function starts at or before @addr. */
-static int search_table(const struct image *im, uint64_t addr, uint64_t *fde)
+/* The sorted table of .eh_frame_hdr: where each function starts, and its description. */
+struct table {
+	uint64_t at, count;
+};
+
+#define TABLE_ENC (DW_EH_PE_datarel | DW_EH_PE_sdata4)
+
+static int open_table(const struct image *im, struct table *out)
 {
 	struct reader r = { im, im->eh_frame_hdr, UINT64_MAX, false };
 	uint8_t version, ptr_enc, count_enc, table_enc;
-	uint64_t count, lo = 0, hi, table;
 
 	if (!im->eh_frame_hdr)
 		return -ENOENT;
@@ -125,14 +130,25 @@ static int search_table(const struct image *im, uint64_t addr, uint64_t *fde)
 	count_enc = (uint8_t)fixed(&r, 1);
 	table_enc = (uint8_t)fixed(&r, 1);
 	encoded(&r, ptr_enc, im->eh_frame_hdr);
-	count = encoded(&r, count_enc, im->eh_frame_hdr);
-	if (r.bad || version != 1 || table_enc != (DW_EH_PE_datarel | DW_EH_PE_sdata4))
-		return -EBADMSG;
-	table = r.addr;
-	for (hi = count; lo < hi;) {
+	out->count = encoded(&r, count_enc, im->eh_frame_hdr);
+	out->at = r.addr;
+	return r.bad || version != 1 || table_enc != TABLE_ENC ? -EBADMSG : 0;
+}
+
+/* The frame description whose function starts at or before @addr. */
+static int search_table(const struct image *im, uint64_t addr, uint64_t *fde)
+{
+	struct table table;
+	struct reader r;
+	uint64_t lo = 0, hi;
+	int err = open_table(im, &table);
+
+	if (err < 0)
+		return err;
+	for (hi = table.count; lo < hi;) {
 		uint64_t mid = lo + (hi - lo) / 2;
-		struct reader e = { im, table + mid * 8, UINT64_MAX, false };
-		uint64_t start = encoded(&e, table_enc, im->eh_frame_hdr);
+		struct reader e = { im, table.at + mid * 8, UINT64_MAX, false };
+		uint64_t start = encoded(&e, TABLE_ENC, im->eh_frame_hdr);
 
 		if (e.bad)
 			return -EBADMSG;
@@ -143,8 +159,8 @@ static int search_table(const struct image *im, uint64_t addr, uint64_t *fde)
 	}
 	if (!lo)
 		return -ENOENT;
-	r.addr = table + (lo - 1) * 8 + 4;
-	*fde = encoded(&r, table_enc, im->eh_frame_hdr);
+	r = (struct reader){ im, table.at + (lo - 1) * 8 + 4, UINT64_MAX, false };
+	*fde = encoded(&r, TABLE_ENC, im->eh_frame_hdr);
 	return r.bad ? -EBADMSG : 0;
 }
 
@@ -214,35 +230,75 @@ static int read_pads(const struct image *im, uint64_t lsda, struct unwind_functi
 	return r.bad ? -EBADMSG : 0;
 }
 
-int unwind_find(const struct image *im, uint64_t addr, struct unwind_function *out)
+/* The bounds in the frame description at @fde, and where its landing pads are listed. */
+static int read_frame(const struct image *im, uint64_t fde, struct unwind_bounds *out,
+		      uint64_t *lsda)
 {
-	struct unwind_function fn = {};
-	struct reader r = { im, 0, UINT64_MAX, false };
-	uint64_t len, at, lsda = 0;
+	struct reader r = { im, fde, UINT64_MAX, false };
+	uint64_t len = fixed(&r, 4), at = r.addr;
 	struct cie cie;
-	int err = search_table(im, addr, &r.addr);
+	int err;
 
-	if (err < 0)
-		return err;
-	len = fixed(&r, 4);
-	at = r.addr;
 	r.end = r.addr + len;
 	err = read_cie(im, at - fixed(&r, 4), &cie);
 	if (err < 0)
 		return err;
-	fn.low = encoded(&r, cie.fde_enc, 0);
-	fn.high = fn.low + encoded(&r, cie.fde_enc & 0x0f, 0);
+	out->low = encoded(&r, cie.fde_enc, 0);
+	out->high = out->low + encoded(&r, cie.fde_enc & 0x0f, 0);
+	*lsda = 0;
 	if (cie.augmented && uleb(&r) && cie.lsda_enc != DW_EH_PE_omit)
-		lsda = encoded(&r, cie.lsda_enc, 0);
-	if (r.bad)
-		return -EBADMSG;
-	if (addr < fn.low || addr >= fn.high)
+		*lsda = encoded(&r, cie.lsda_enc, 0);
+	return r.bad ? -EBADMSG : 0;
+}
+
+int unwind_find(const struct image *im, uint64_t addr, struct unwind_function *out)
+{
+	struct unwind_function fn = {};
+	struct unwind_bounds bounds;
+	uint64_t fde, lsda = 0;
+	int err = search_table(im, addr, &fde);
+
+	if (err == 0)
+		err = read_frame(im, fde, &bounds, &lsda);
+	if (err < 0)
+		return err;
+	if (addr < bounds.low || addr >= bounds.high)
 		return -ENOENT;
+	fn.low = bounds.low;
+	fn.high = bounds.high;
 	if (lsda && (err = read_pads(im, lsda, &fn)) < 0) {
 		unwind_function_free(&fn);
 		return err;
 	}
 	*out = fn;
+	return 0;
+}
+
+int unwind_list(const struct image *im, struct unwind_bounds **out, size_t *n)
+{
+	struct table table;
+	uint64_t last = 0;
+	size_t found = 0;
+	int err = open_table(im, &table);
+
+	if (err < 0)
+		return err;
+	if (table.count > UNWIND_FUNCTIONS_MAX || !image_bytes(im, table.at, table.count * 8))
+		return -EBADMSG;
+	*out = mem_array(table.count, sizeof(**out));
+	for (uint64_t i = 0; i < table.count; i++) {
+		struct reader r = { im, table.at + i * 8 + 4, UINT64_MAX, false };
+		uint64_t fde = encoded(&r, TABLE_ENC, im->eh_frame_hdr), lsda;
+		struct unwind_bounds *bounds = &(*out)[found];
+
+		if (r.bad || read_frame(im, fde, bounds, &lsda) < 0)
+			continue;
+		if (bounds->low >= last && bounds->low < bounds->high) {
+			last = bounds->high;
+			found++;
+		}
+	}
+	*n = found;
 	return 0;
 }
 

@@ -23,9 +23,19 @@ struct unwind_function {
 	size_t n_pads;
 };
 
+struct unwind_bounds {
+	uint64_t low, high;
+};
+
+#define UNWIND_FUNCTIONS_MAX (1u << 20)
+
 /* Finds the frame entry that covers @addr. Returns 0 and *@out (free with
  * unwind_function_free), -ENOENT when there is none, -EBADMSG when damaged. */
 int unwind_find(const struct image *image, uint64_t addr, struct unwind_function *out);
 void unwind_function_free(struct unwind_function *fn);
+
+/* The bounds of all functions with a frame entry, ascending, none within another
+ * (free *@out). Errors: -ENOENT no .eh_frame_hdr, -EBADMSG damaged. */
+int unwind_list(const struct image *image, struct unwind_bounds **out, size_t *n);
 
 #endif

@@ -30,7 +30,7 @@ static void opens(void **state)
 {
 	struct tiny t = tiny_open();
 	const struct image_symbol *plain = tiny_symbol(t.image, "4tiny5plain");
-	uint64_t offset = 0;
+	uint64_t offset = 0, addr = 0;
 
 	(void)state;
 	assert_string_equal(t.image->path, "tiny.elf");
@@ -40,6 +40,11 @@ static void opens(void **state)
 	assert_non_null(plain);
 	assert_true(image_executable(t.image, plain->addr));
 	assert_true(image_offset(t.image, plain->addr, &offset));
+	assert_true(image_address(t.image, offset, &addr));
+	assert_int_equal(addr, plain->addr);
+	assert_false(image_address(t.image, TINY_SIZE, &addr));
+	assert_false(image_is_fixed(t.image));
+	assert_true(image_executable(t.image, image_entry(t.image)));
 	assert_int_equal(offset, plain->addr - 0x1000); /* the linker moved it by a page */
 	assert_ptr_equal(image_bytes(t.image, plain->addr, 4), t.image->data + offset);
 	assert_ptr_equal(image_symbol_at(t.image, plain->addr), plain);
@@ -88,10 +93,12 @@ static void reads_pointers_as_loaded(void **state)
 	for (uint64_t at = 0x2000; at < 0x4000; at += 8) {
 		uint64_t value = image_pointer(t.image, at);
 
+		assert_true(!image_is_pointer(t.image, at) || value);
 		functions += value && image_symbol_at(t.image, value) &&
 			     image_symbol_at(t.image, value)->addr == value;
 	}
 	assert_true(functions >= 8);
+	assert_false(image_is_pointer(t.image, t.image->segments[0].vaddr));
 	assert_int_equal(image_pointer(t.image, UINT64_MAX - 4), 0);
 	tiny_close(&t);
 }

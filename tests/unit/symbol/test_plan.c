@@ -56,13 +56,42 @@ static void adds_rows(void **state)
 	assert_string_equal(plan->rows[1].where, "c");
 }
 
+/* One site where several are the same, those of another function stay. */
+static void sorts_sites(void **state)
+{
+	static const struct {
+		enum abi_site_kind kind;
+		unsigned func, instance;
+		uint64_t offset;
+	} in[] = { { ABI_SITE_PANIC, 0, 0, 9 },  { ABI_SITE_START, 0, 0, 9 },
+		   { ABI_SITE_START, 0, 1, 9 },  { ABI_SITE_START, 1, 2, 9 },
+		   { ABI_SITE_CANCEL, 0, 0, 3 }, { ABI_SITE_CANCEL, 0, 3, 3 } };
+	_cleanup_(plan_freep) struct plan *plan = mem_alloc(sizeof(*plan));
+
+	(void)state;
+	plan->sites = mem_array(ARRAY_SIZE(in), sizeof(*plan->sites));
+	for (size_t i = 0; i < ARRAY_SIZE(in); i++) {
+		plan->sites[i].kind = in[i].kind;
+		plan->sites[i].func = in[i].func;
+		plan->sites[i].instance = in[i].instance;
+		plan->sites[i].offset = in[i].offset;
+	}
+	plan->n_sites = ARRAY_SIZE(in);
+	plan_sort_sites(plan);
+	assert_int_equal(plan->n_sites, 4);
+	assert_int_equal(plan->sites[0].offset, 3);
+	assert_int_equal(plan->sites[0].instance, 0);
+	assert_true(plan->sites[1].kind == ABI_SITE_START && plan->sites[1].instance == 0);
+	assert_int_equal(plan->sites[2].func, 1);
+	assert_int_equal(plan->sites[3].kind, ABI_SITE_PANIC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_states),
-		cmocka_unit_test(frees_everything),
-		cmocka_unit_test(clears_a_value),
-		cmocka_unit_test(adds_rows),
+		cmocka_unit_test(names_states),   cmocka_unit_test(frees_everything),
+		cmocka_unit_test(clears_a_value), cmocka_unit_test(adds_rows),
+		cmocka_unit_test(sorts_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,12 +129,62 @@ static void stands_damage(void **state)
 	}
 }
 
+/* All functions of the file, in order, each as it is found by its address. */
+static void lists_functions(void **state)
+{
+	struct tiny t = tiny_open();
+	_free_ struct unwind_bounds *all = NULL;
+	size_t n = 0, sized = 0;
+
+	(void)state;
+	assert_int_equal(unwind_list(t.image, &all, &n), 0);
+	for (size_t i = 0; i < n; i++) {
+		struct unwind_function fn = {};
+
+		assert_true(all[i].low < all[i].high && (!i || all[i - 1].high <= all[i].low));
+		assert_int_equal(unwind_find(t.image, all[i].low, &fn), 0);
+		assert_true(fn.low == all[i].low && fn.high == all[i].high);
+		unwind_function_free(&fn);
+	}
+	for (size_t i = 0; i < t.image->n_symbols; i++)
+		sized += t.image->symbols[i].size &&
+			 (!i || t.image->symbols[i].addr != t.image->symbols[i - 1].addr);
+	assert_in_range(n, sized, t.image->n_symbols);
+	tiny_close(&t);
+}
+
+/* A table that promises more than the file has: no list, and no memory for it. */
+static void refuses_a_list_too_long(void **state)
+{
+	_free_ uint8_t *bytes = mem_alloc(TINY_SIZE);
+	struct tiny whole = tiny_open();
+	uint64_t count_at = whole.image->eh_frame_hdr + 8;
+	static const uint32_t counts[] = { 0x7fffffff, 0x80000, 0x1000 };
+
+	(void)state;
+	tiny_close(&whole);
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		_cleanup_(image_freep) struct image *im = NULL;
+		struct unwind_bounds *all = NULL;
+		_close_ int fd = -1;
+		size_t n = 0;
+
+		memcpy(bytes, tiny_elf, TINY_SIZE);
+		memcpy(bytes + count_at, &counts[i], 4);
+		fd = tiny_file(bytes, TINY_SIZE);
+		assert_int_equal(image_open(fd, "x", &im, NULL), 0);
+		assert_int_equal(unwind_list(im, &all, &n), -EBADMSG);
+		assert_null(all);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_functions),         cmocka_unit_test(finds_landing_pads),
 		cmocka_unit_test(knows_what_is_not_there), cmocka_unit_test(finds_itself),
-		cmocka_unit_test(stands_damage),
+		cmocka_unit_test(stands_damage),           cmocka_unit_test(lists_functions),
+		cmocka_unit_test(refuses_a_list_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
