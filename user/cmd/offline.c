@@ -151,17 +151,47 @@ int offline_look(const struct options *options, struct offline *out, struct err 
 	return r;
 }
 
+static int open_for_pack(const struct options *options, struct offline *out, char **path, int *fd,
+			 struct err *err)
+{
+	int r = load_profile(options, &out->profile, err);
+
+	if (r == 0)
+		r = open_target(options, path, fd, err);
+	if (r == 0 && !*path)
+		r = err_set(err, -EINVAL, "name the executable: pack FILE -o PACK");
+	return r;
+}
+
 int offline_resolve(const struct options *options, struct offline *out, struct err *err)
 {
 	_free_ char *path = NULL;
 	_close_ int fd = -1;
-	int r = load_profile(options, &out->profile, err);
+	int r = open_for_pack(options, out, &path, &fd, err);
 
-	if (r == 0)
-		r = open_target(options, &path, &fd, err);
-	if (r == 0 && !path)
-		r = err_set(err, -EINVAL, "name the executable: pack FILE -o PACK");
 	return r == 0 ? resolve(options, path, fd, out, err) : r;
+}
+
+int offline_twin(const struct options *options, struct offline *out, struct err *err)
+{
+	_cleanup_(plan_freep) struct plan *rebuild = NULL;
+	struct offline twin = {};
+	_free_ char *path = NULL;
+	_close_ int fd = -1, twin_fd = -1;
+	int r = open_for_pack(options, out, &path, &fd, err);
+
+	if (r < 0)
+		return r;
+	twin_fd = open(options->twin, O_RDONLY | O_CLOEXEC);
+	if (twin_fd < 0)
+		return err_set(err, -errno, "--twin %s cannot be opened: %s", options->twin,
+			       strerror(errno));
+	twin.profile = out->profile;
+	r = resolve(options, options->twin, twin_fd, &twin, err);
+	rebuild = twin.plan;
+	if (r < 0)
+		return r;
+	return twin_carry(rebuild, twin_fd, options->twin, fd, path, &out->plan, &out->twin, err);
 }
 
 /* --- the exit status ------------------------------------------------------------------------ */

@@ -7,10 +7,12 @@
 #include "cmd/options.h"
 #include "profile/profile.h"
 #include "symbol/plan.h"
+#include "symbol/twin.h"
 
 struct offline {
 	struct profile *profile;
 	struct plan *plan;
+	struct twin_summary twin; /* of offline_twin: how much of the rebuild was found */
 };
 
 /* The plan that an agent with these options would make of the executable that an
@@ -20,6 +22,9 @@ int offline_look(const struct options *options, struct offline *out, struct err 
 
 /* The same, but never from a pack. */
 int offline_resolve(const struct options *options, struct offline *out, struct err *err);
+
+/* The plan of the rebuild that --twin names, carried over to the executable. */
+int offline_twin(const struct options *options, struct offline *out, struct err *err);
 
 /* Says on stderr what went wrong (@r < 0), or what of the required functions cannot be
  * probed. Returns the exit status, 2 for the latter, and frees. */

@@ -92,6 +92,13 @@ static int set_debuginfod(struct options *o, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_twin(struct options *o, const char *value, struct err *err)
+{
+	(void)err;
+	o->twin = value;
+	return 0;
+}
+
 static int set_pack(struct options *o, const char *value, struct err *err)
 {
 	if (o->n_packs == OPTIONS_PACKS_MAX)
@@ -176,6 +183,7 @@ static const struct option_row rows[] = {
 	{ "--debug", set_debug, false },
 	{ "--debuginfod", set_debuginfod, false },
 	{ "--pack", set_pack, false },
+	{ "--twin", set_twin, false },
 	{ "--node-id", set_node_id, false },
 	{ "--output", set_output, false },
 	{ "--log.level", set_level, false },
@@ -191,6 +199,8 @@ static const char help[] =
 	"Usage: mpc-bpf-agent [run] [OPTION...]     watch nodes and serve their metrics\n"
 	"       mpc-bpf-agent probes --exe FILE     what can be seen in an executable, and how\n"
 	"       mpc-bpf-agent pack FILE -o PACK     save that as a pack (no root needed)\n"
+	"       mpc-bpf-agent pack --twin DEBUG_BUILD FILE -o PACK\n"
+	"                                           the same for a stripped FILE, from a rebuild of it\n"
 	"       mpc-bpf-agent check PROFILE...      find the faults of profiles\n"
 	"\n"
 	"What to watch:\n"
@@ -211,6 +221,7 @@ static const char help[] =
 	"  --config.check             attach, say what is attached, and exit\n"
 	"  --program-stats            have the kernel count what our programs cost\n"
 	"  --json                     print probes as JSON\n"
+	"  --twin FILE                a rebuild with debug information, for pack\n"
 	"  -o, --output FILE          where pack writes\n"
 	"  --log.level LEVEL          debug, info, warn or error (default: info)\n"
 	"  --log.format FORMAT        logfmt or json (default: logfmt)\n"

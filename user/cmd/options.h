@@ -23,6 +23,7 @@ struct options {
 	const char *exe;                      /* watch only processes of this executable */
 	const char *debug;                    /* its separate debug file */
 	const char *debuginfod;               /* URL of a server of debug files */
+	const char *twin;                     /* pack: a rebuild of the executable */
 	const char *packs[OPTIONS_PACKS_MAX]; /* files or folders */
 	size_t n_packs;
 	pid_t pid;           /* watch only this process, 0: all */

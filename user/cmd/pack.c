@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd/offline.h"
+#include "cmd/probes.h"
 #include "cmd/run.h"
 
 static int write_file(const char *path, const struct strbuf *text, struct err *err)
@@ -23,16 +24,32 @@ static int write_file(const char *path, const struct strbuf *text, struct err *e
 	return 0;
 }
 
+/* What was carried over and what was not, where the pack does not go. */
+static void print_twin(const struct options *o, const struct offline *offline)
+{
+	const struct twin_summary *twin = &offline->twin;
+	FILE *to = o->output ? stdout : stderr;
+
+	fprintf(to,
+		"%s: of its %u functions %u are in the rebuild %s to the last instruction, "
+		"%u of them surely the same\n",
+		offline->plan->binary, twin->functions, twin->equal, o->twin, twin->known);
+	probes_print(to, offline->profile, offline->plan);
+}
+
 int cmd_pack(const struct options *options)
 {
 	_strbuf_ struct strbuf text = {};
 	struct offline offline = {};
 	struct err err = {};
-	int r = offline_resolve(options, &offline, &err);
+	int r = options->twin ? offline_twin(options, &offline, &err) :
+				offline_resolve(options, &offline, &err);
 
 	if (r == 0) {
 		pack_write(offline.plan, &text);
 		r = write_file(options->output, &text, &err);
 	}
+	if (r == 0 && options->twin)
+		print_twin(options, &offline);
 	return offline_finish(r, &err, &offline);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* `probes`: what can be seen in an executable, without attaching to anything. */
 #include <json-c/json.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cmd/offline.h"
+#include "cmd/probes.h"
 #include "cmd/run.h"
 #include "symbol/reads.h"
 
@@ -28,47 +28,47 @@ static size_t in_profile(const struct profile *profile, const char *name)
 
 /* --- for people ---------------------------------------------------------------------------- */
 
-static void print_function(const struct profile *profile, size_t func, const char *name)
+static void print_function(FILE *to, const struct profile *profile, size_t func, const char *name)
 {
 	const char *between = "  for      ";
 
-	printf("%s\n", name);
+	fprintf(to, "%s\n", name);
 	for (size_t m = 0; m < profile->n_metrics; m++) {
 		if (!feeds(&profile->metrics[m], func))
 			continue;
-		printf("%s%s", between, profile->metrics[m].name);
+		fprintf(to, "%s%s", between, profile->metrics[m].name);
 		between = ", ";
 	}
 	if (*between == ',')
-		putchar('\n');
+		fputc('\n', to);
 }
 
-static void print_row(const struct plan *plan, unsigned r)
+static void print_row(FILE *to, const struct plan *plan, unsigned r)
 {
 	const struct plan_row *row = &plan->rows[r];
 	_strbuf_ struct strbuf reads = {};
 
-	printf("  %-8s %s%s%s\n", plan_state_name(row->state), row->where, row->how ? ": " : "",
-	       row->how ? row->how : "");
+	fprintf(to, "  %-8s %s%s%s\n", plan_state_name(row->state), row->where,
+		row->how ? ": " : "", row->how ? row->how : "");
 	reads_write(plan, r, &reads);
 	if (reads.len)
-		printf("           reads %s\n", reads.text);
+		fprintf(to, "           reads %s\n", reads.text);
 	if (row->reason)
-		printf("           %s\n", row->reason);
+		fprintf(to, "           %s\n", row->reason);
 }
 
-static void print_rows(const struct profile *profile, const struct plan *plan)
+void probes_print(FILE *to, const struct profile *profile, const struct plan *plan)
 {
-	printf("resolved from %s\n", plan->source);
+	fprintf(to, "resolved from %s\n", plan->source);
 	for (unsigned f = 0; f < plan->n_funcs; f++) {
 		size_t func = in_profile(profile, plan->funcs[f].name);
 
 		if (func == profile->n_funcs)
 			continue;
-		print_function(profile, func, plan->funcs[f].name);
+		print_function(to, profile, func, plan->funcs[f].name);
 		for (unsigned i = 0; i < plan->n_rows; i++)
 			if (plan->rows[i].func == f)
-				print_row(plan, i);
+				print_row(to, plan, i);
 	}
 }
 
@@ -134,6 +134,6 @@ int cmd_probes(const struct options *options)
 	if (r == 0 && options->json)
 		print_json(offline.profile, offline.plan);
 	else if (r == 0)
-		print_rows(offline.profile, offline.plan);
+		probes_print(stdout, offline.profile, offline.plan);
 	return offline_finish(r, &err, &offline);
 }
