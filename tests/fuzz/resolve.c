@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
 #include "symbol/pack.h"
+#include "symbol/peek.h"
 #include "symbol/resolve.h"
 #include "symbol/tiny_elf.h"
 #include "target/exe.h"
@@ -264,9 +265,11 @@ static void write_file(const char *path, const struct spread *file)
 	HOLDS(fd >= 0 && write(fd, file->data, file->size) == (ssize_t)file->size);
 }
 
-/* What the agent reads by itself, before any child does. */
-static void identify(int fd)
+/* What the agent reads by itself, before any child does. A crash within libelf here is
+ * one of the agent: scripts/fuzz knows this function by its name. */
+__attribute__((noinline)) static void identify(int fd)
 {
+	struct source_options options = { .folder = folder() };
 	_free_ struct exe_code *code = NULL;
 	struct err err = {};
 	uint8_t hash[EXE_HASH_SIZE];
@@ -279,6 +282,8 @@ static void identify(int fd)
 	HOLDS(r == 0 || (r == err.code && *err.text));
 	r = exe_hash(fd, "node", hash, &err);
 	HOLDS(r == 0 || (r == err.code && *err.text));
+	peek_may_have(fd, profile);
+	source_may_be(&options, fd);
 }
 
 static void resolve(const uint8_t *data, size_t size, const uint8_t *second, size_t n_second,
