@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The measurements of scripts/bench: bench.py [--rounds N] FOLDER
+"""The measurements of scripts/bench: bench.py [--rounds N] [--big FILE] FOLDER
 
-FOLDER holds mpc-node, mpc-driver and mpc-shapes with their debug information.
+FOLDER holds mpc-node, mpc-driver and mpc-shapes with their debug information; FILE is
+a node with much more of it.
 Prints four tables, then the targets. Other tools are asked the same in turns with
 ours, so that all that is said about speed is a ratio within this one run.
 """
@@ -21,7 +22,7 @@ import threading
 from pathlib import Path
 
 from outside import (AGENT, ROOT, Taken, Unavailable, agent, bpftrace, first_line, need, output,
-                     program_name, programs_of, running, scrape, total, wait_for)
+                     program_name, programs_of, running, scrape, status_of, total, wait_for)
 
 CALLS = 20000
 SHAPES_TIMES = 300
@@ -192,6 +193,8 @@ def traps_per_call(targets, folder, cluster, node, **_):
 
 ONE = ("time to resolve one inlined function", "below gdb and perf")
 ALL = ("time to resolve the functions of the profile", "below gdb and perf")
+BIG = ("  the same in 300 MB of debug information", "below gdb and perf")
+BIG_MEMORY = ("  memory of its own there, of the debug information", "under 6 %")
 
 
 def count(pattern, flags=0):
@@ -237,13 +240,14 @@ def ask_all(exe, functions):
     ]
 
 
-def resolve_rows(title, questions, n, rounds):
-    """Asks in turns; the rows of the table and (ours, the fastest other that reads the same)."""
+def resolve_rows(title, questions, n, times):
+    """Asks in turns; the rows of the table and what ours took, and the fastest other that
+    reads the same."""
     taken = [Taken() for _ in questions]
-    for _ in range(max(rounds // 3, 1)):
+    for _ in range(times):
         for (_, _, command, _), t in zip(questions, taken):
             t.measure(command)
-    ours, rows, others = taken[0], [(title, "", "", "", "", "")], []
+    ours, rows, others = taken[0], [(title, *[""] * 6)], []
     for (tool, asked, _, found), t in zip(questions, taken):
         got = f"{found(t.text)} of {n}"
         if "symbols only" in asked:
@@ -251,8 +255,8 @@ def resolve_rows(title, questions, n, rounds):
         elif t is not ours and found(t.text):
             others.append(t.best)
         rows.append((f"  {tool}, {asked}", got, f"{t.best:.2f}", f"{t.best:.2f}-{t.worst:.2f}",
-                     f"{t.best / ours.best:.1f}", t.peak))
-    return rows, ours.best, min(others, default=0)
+                     f"{t.best / ours.best:.1f}", t.peak, f"{t.anonymous_mb:.0f}"))
+    return rows, ours, min(others, default=0)
 
 
 def debug_bytes(exe):
@@ -260,26 +264,38 @@ def debug_bytes(exe):
     return sum(int(size, 16) for size in sizes)
 
 
-def resolve(targets, folder, cluster, rounds, **_):
+def functions_of(exe):
+    return sorted({row["function"] for row in
+                   json.loads(output(AGENT, "probes", "--json", "--exe", exe))})
+
+
+def resolve(targets, folder, cluster, rounds, big, **_):
     exe = cluster / "mpc-node"
     have = [tool for tool in ("gdb", "perf") if if_there(tool)]
-    functions = sorted({row["function"] for row in
-                        json.loads(output(AGENT, "probes", "--json", "--exe", exe))})
-    rows = [("", "found", "s", "best-worst", "ratio", "peak MB")]
-    for (what, wanted), title, questions in (
-            (ONE, "process_vote, which is inlined", ask_one(folder, exe)),
-            (ALL, f"{len(functions)} functions of the profile", ask_all(exe, functions))):
+    functions = functions_of(exe)
+    asks = [(ONE, "process_vote, which is inlined, release build", 1, rounds // 3, ask_one(folder, exe)),
+            (ALL, f"{len(functions)} functions of the profile, release build", len(functions), rounds // 3,
+             ask_all(exe, functions))]
+    if big:
+        asks.append((BIG, f"the same, dev build with {debug_bytes(big) / 1e6:.0f} MB of debug information",
+                     len(functions), rounds // 7, ask_all(big, functions)))
+    rows = [("", "found", "s", "best-worst", "ratio", "peak MB", "its own")]
+    for (what, wanted), title, n, times, questions in asks:
         asked = [q for q in questions if q[0] in ("ours", *have)]
-        more, ours, other = resolve_rows(title, asked, 1 if what == ONE[0] else len(functions), rounds)
+        more, ours, other = resolve_rows(title, asked, n, max(times, 1))
         rows += more
         if have:
             targets.add(what, wanted.replace("gdb and perf", " and ".join(have)),
-                        f"{ours:.2f} s, theirs {other:.2f} s", ours < other)
-    table(rows, "<>>>>>")
+                        f"{ours.best:.2f} s, theirs {other:.2f} s", ours.best < other)
+        if what == BIG[0]:
+            share = ours.anonymous_mb * 1e6 / debug_bytes(big)
+            targets.add(*BIG_MEMORY, f"{100 * share:.1f} %", 0 < share < 0.06)
+    table(rows, "<>>>>>>")
     versions = [first_line(tool, "--version") for tool in have]
     print(f"\n  mpc-node: {exe.stat().st_size / 1e6:.0f} MB, of which debug information"
           f" {debug_bytes(exe) / 1e6:.0f} MB. {'; '.join(versions)}."
-          "\n  ratio: to ours, which also finds all ends of a call, its arguments and results.")
+          "\n  ratio: to ours, which also finds all ends of a call, its arguments and results."
+          "\n  its own: of the peak, what is not pages of files.")
 
 
 def if_there(tool):
@@ -293,12 +309,6 @@ def if_there(tool):
 # ---- 4: the agent at five nodes -----------------------------------------------------------------
 
 MEMORY = ("resident memory of the agent at five nodes", "under 16 MB")
-
-
-def status_of(pid):
-    """What /proc says of a process in kB."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    return {key: int(kb) for key, kb in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.M)}
 
 
 class Watch(threading.Thread):
@@ -387,6 +397,7 @@ def attempt(targets, title, wanted, measure, **known):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--big", type=Path)
     parser.add_argument("cluster", type=Path)
     given = parser.parse_args()
     # Ended from outside, everything that runs here ends too.
@@ -399,7 +410,8 @@ def main():
         cluster.mkdir()
         for program in ("mpc-node", "mpc-driver", "mpc-shapes"):
             shutil.copy2(given.cluster / program, cluster)
-        known = {"folder": Path(folder), "cluster": cluster, "rounds": given.rounds}
+        known = {"folder": Path(folder), "cluster": cluster, "rounds": given.rounds,
+                 "big": given.big}
         attempt(targets, "1  Program time of one call, by the kernel's run statistics",
                 [TIME, MULTIPLE, SHARE], program_time, **known)
         try:
@@ -407,7 +419,7 @@ def main():
         except (Unavailable, OSError) as reason:
             why = reason
         attempt(targets, "2  Traps", [TRAPS], traps_per_call, node=node, **known)
-        attempt(targets, "3  Finding functions in a release build", [ONE, ALL], resolve, **known)
+        attempt(targets, "3  Finding functions", [ONE, ALL, BIG, BIG_MEMORY], resolve, **known)
         if node:
             attempt(targets, "4  The agent at five nodes", [MEMORY], memory, node=node)
         else:

@@ -5,11 +5,13 @@ count of their programs, what a command took."""
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -146,18 +148,40 @@ def agent(exe, folder, *more):
 # ---- what a command takes ---------------------------------------------------------------
 
 
+def status_of(pid):
+    """What /proc says of a process in kB."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return {key: int(kb) for key, kb in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.M)}
+
+
 class Taken:
+    """Wall time of a command; peak memory of the largest process among its own, and how
+    much of the first one's was its own at most, not pages of files (looked at all the time)."""
+
+    LIMIT = 600
+
     def __init__(self):
-        self.seconds, self.peak_mb, self.text = [], 0, ""
+        self.seconds, self.peak_mb, self.anonymous_mb, self.text = [], 0, 0, ""
+
+    def look(self, pid):
+        with contextlib.suppress(OSError, KeyError):  # it has ended
+            while True:
+                self.anonymous_mb = max(self.anonymous_mb, status_of(pid)["RssAnon"] * 1024 / 1e6)
+                time.sleep(0.002)
 
     def measure(self, command):
-        """Wall time; peak memory of the largest process among its own."""
         with open(os.devnull, "rb") as nothing:
             start = time.monotonic()
             process = subprocess.Popen(command, stdin=nothing, stdout=subprocess.PIPE, cwd=ROOT,
                                        stderr=subprocess.STDOUT, env=QUIET)
+            looks = threading.Thread(target=self.look, args=(process.pid,), daemon=True)
+            limit = threading.Timer(self.LIMIT, process.kill)
+            looks.start()
+            limit.start()
             with process.stdout:
                 self.text = process.stdout.read().decode(errors="replace")
+            limit.cancel()
+            looks.join()
             _, status, use = os.wait4(process.pid, 0)
             self.seconds.append(time.monotonic() - start)
         process.returncode = os.waitstatus_to_exitcode(status)
