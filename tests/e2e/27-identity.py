@@ -11,6 +11,7 @@ told no executable, sees no process of anybody else's.
 # timeout: 180
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -133,6 +134,31 @@ def check_upgrade(report, agent, folder, program, newer, books):
     report.check("a file that is renamed or given other rights keeps its probes", orders.wrong(agent, books))
 
 
+def check_served_meanwhile(report, folder, program, newer):
+    """Looking for functions waits here for a debug file that nobody writes; everybody else is served."""
+    path, debug = folder / "slow" / "node", folder / "slow.debug"
+    placed(program, path)
+    shutil.copy(program, debug)
+    with live.Agent(folder, "--profile", orders.PROFILE, "--exe", path, "--debug", debug, name="slow-agent") as agent:
+        old = Orders(path, folder=folder, name="older")
+        orders.until_up(agent, "older")
+        os.unlink(debug)
+        os.mkfifo(debug)
+        shutil.copy(newer, path.with_name("node.new"))
+        os.replace(path.with_name("node.new"), path)
+        new = Orders(path, folder=folder, name="newer")
+        time.sleep(1)
+        old.call(8)
+        faults = orders.wrong(agent, {"older": 8})
+        before = agent.said()
+        with open(debug, "wb"):  # and that is no debug file
+            live.wait_for("the end of looking", lambda: re.search(r"warn.*slow\.debug", agent.said()))
+        faults += ["it did not wait"] if "level=warn" in before else []
+        report.check("while functions are looked for, calls are counted and scrapes answered", faults)
+        old.end()
+        new.end()
+
+
 def main():
     report = live.Report()
     live.need_root(report, "identity")
@@ -149,6 +175,7 @@ def main():
         program = orders.build(folder / "program", "01" * 20)
         newer = orders.build(folder / "newer", "02" * 20, edited=True)
         before = everywhere(folder, program, "old-")
+        check_served_meanwhile(report, folder, program, newer)
         check_copied_up(report, folder, program)
         with live.Agent(folder, "--profile", orders.PROFILE) as agent:
             books = check_places(report, agent, before, "older than the agent")

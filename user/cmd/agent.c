@@ -76,7 +76,9 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 {
 	int r;
 
-	*agent = (struct agent){ .options = options, .log = &options->log, .stats_fd = -1 };
+	*agent = (struct agent){
+		.options = options, .log = &options->log, .stats_fd = -1, .epoll = -1
+	};
 	agent->started = agent_now();
 	r = load_profile(agent, err);
 	if (r == 0)
@@ -119,7 +121,7 @@ void agent_close(struct agent *agent)
 	profile_free(agent->profile);
 	if (agent->stats_fd >= 0)
 		close(agent->stats_fd);
-	*agent = (struct agent){ .stats_fd = -1 };
+	*agent = (struct agent){ .stats_fd = -1, .epoll = -1 };
 }
 
 /* --- nodes ------------------------------------------------------------------------ */
@@ -382,6 +384,29 @@ void agent_check_files(struct agent *agent)
 			node->unprobed = false;
 		else if (!node->binary->changed)
 			process_began(&p, agent);
+	}
+}
+
+/* Counts for all that run it already. */
+static void begin_all(struct agent *agent, const struct binary *b)
+{
+	_scan_ struct scan now = {};
+	struct err err = {};
+
+	if (scan_processes("/proc", &now, &err) < 0)
+		log_warn(agent->log, "%s", err.text);
+	for (size_t i = 0; i < now.n; i++)
+		if (exe_same_place(now.at[i].exe, b->exe.place))
+			process_began(&now.at[i], agent);
+}
+
+void agent_take_resolved(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->binaries.n; i++) {
+		struct binary *b = agent->binaries.at[i];
+
+		if (binary_resolved(agent, b) && b->attachment)
+			begin_all(agent, b);
 	}
 }
 

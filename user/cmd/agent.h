@@ -44,7 +44,8 @@ struct binary {
 	struct attachment *attachment;
 	bool probed; /* at least once, in code of this digest: */
 	uint8_t code[EXE_HASH_SIZE];
-	double resolve_seconds;
+	struct resolving *resolving;   /* while its functions are looked for */
+	double began, resolve_seconds; /* when that began (monotonic), how long it took */
 };
 
 /* Why the end of a call in flight cannot be seen any more. */
@@ -85,6 +86,7 @@ struct agent {
 	struct exe only;             /* --exe: its identity */
 	struct debugfile_says debug; /* --debug: what it is of */
 	bool looked;                 /* the first look is over */
+	int epoll; /* hears of executables that are resolved; -1: they are waited for */
 	double started;
 	int stats_fd;
 	struct rate rates[PROFILE_FUNCS_MAX]; /* for the page */
@@ -106,6 +108,9 @@ void agent_look_at(struct agent *agent, pid_t tgid, bool began);
  * (SIGIO tells) or has written to, and sets them where they may be set again. */
 void agent_check_files(struct agent *agent);
 
+/* Sets the probes of executables that are resolved by now. */
+void agent_take_resolved(struct agent *agent);
+
 /* Drops nodes that ended long ago and executables that nobody runs. */
 void agent_forget(struct agent *agent);
 
@@ -123,8 +128,11 @@ void agent_stop_nodes(struct agent *agent, const struct binary *binary);
 
 /* Whether it may be a node at all: asked of every process, so it must be cheap. */
 bool binary_may_be_ours(const struct agent *agent, const struct exe *exe, int fd);
-/* Sets the probes; @fd is taken over. What goes wrong is in binary->trouble. */
+/* Sets the probes; @fd is taken over. What goes wrong is in binary->trouble. Where the
+ * functions have to be looked for, that goes on while others are served: they are set
+ * by binary_resolved(), which is true when it is done. */
 void binary_probe(struct agent *agent, struct binary *binary, int fd);
+bool binary_resolved(struct agent *agent, struct binary *binary);
 void binary_take_off(struct binary *binary);
 /* Why nothing of it is probed: one sentence, for the log and all rows. */
 void binary_set_trouble(struct agent *agent, struct binary *binary, const char *why);

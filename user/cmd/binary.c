@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cmd/agent.h"
 #include "symbol/peek.h"
 #include "symbol/resolve.h"
+#include "symbol/resolving.h"
 #include "target/lease.h"
 
 static double monotonic(void)
@@ -83,22 +85,6 @@ static struct source_options source_options(const struct agent *agent, const str
 					.server = agent->options->debuginfod };
 }
 
-/* A pack of exactly this build comes first: it was made from the build itself. */
-static int make_plan(struct agent *agent, struct binary *b, int fd, struct err *err)
-{
-	struct source_options from = source_options(agent, b);
-	int r;
-
-	if (b->pack) {
-		b->source = mem_printf("the pack %s", b->pack->path);
-		return packs_load(b->pack, agent->profile, &b->plan, err);
-	}
-	r = resolve_plan_apart(fd, b->path, &from, agent->profile, &b->plan, err);
-	if (r == 0)
-		b->source = mem_strdup(b->plan->source);
-	return r;
-}
-
 /* The rows say it too: whatever is not probed has its reason there. */
 void binary_set_trouble(struct agent *agent, struct binary *b, const char *why)
 {
@@ -158,16 +144,44 @@ static int check_build(struct binary *b, struct err *err)
 		       b->path, b->source);
 }
 
-static int plan_and_probe(struct agent *agent, struct binary *b, struct err *err)
+/* Has a child look for the functions; the loop hears when it is done. */
+static int begin_resolving(struct agent *agent, struct binary *b, const struct source_options *from,
+			   struct err *err)
 {
-	double began = monotonic();
-	int r = hold(agent, b, err);
+	struct epoll_event ev = { .events = EPOLLIN };
+	int r = resolving_begin(b->fd, b->path, from, agent->profile, &b->resolving, err);
 
-	if (r == 0)
-		r = make_plan(agent, b, b->fd, err);
-	b->resolve_seconds = monotonic() - began;
-	if (r == 0)
-		r = check_build(b, err);
+	if (r < 0)
+		return r;
+	ev.data.fd = resolving_fd(b->resolving);
+	if (epoll_ctl(agent->epoll, EPOLL_CTL_ADD, ev.data.fd, &ev) < 0) {
+		r = err_set(err, -errno, "cannot wait for events: %s", strerror(errno));
+		resolving_end(TAKE_PTR(b->resolving), &b->plan, NULL);
+	}
+	return r;
+}
+
+/* A pack of exactly this build comes first: it was made from the build itself. */
+static int make_plan(struct agent *agent, struct binary *b, struct err *err)
+{
+	struct source_options from = source_options(agent, b);
+
+	if (b->pack) {
+		b->source = mem_printf("the pack %s", b->pack->path);
+		return packs_load(b->pack, agent->profile, &b->plan, err);
+	}
+	if (agent->epoll >= 0)
+		return begin_resolving(agent, b, &from, err);
+	return resolve_plan_apart(b->fd, b->path, &from, agent->profile, &b->plan, err);
+}
+
+static int use_plan(struct agent *agent, struct binary *b, struct err *err)
+{
+	int r;
+
+	if (!b->source)
+		b->source = mem_strdup(b->plan->source);
+	r = check_build(b, err);
 	if (r == 0)
 		r = set_probes(agent, b, b->fd, err);
 	if (b->compiled)
@@ -182,27 +196,26 @@ static void forget_plan(struct binary *b)
 	compiled_free(TAKE_PTR(b->compiled));
 }
 
-void binary_probe(struct agent *agent, struct binary *b, int fd)
+/* There is a plan, or @r and @err say why not. */
+static void finish(struct agent *agent, struct binary *b, int r, struct err *err)
 {
 	unsigned counts[PLAN_ABSENT + 1];
-	struct err err = {};
 	size_t sites = 0;
-	int r;
 
-	forget_plan(b);
-	b->fd = fd;
-	r = plan_and_probe(agent, b, &err);
+	b->resolve_seconds = monotonic() - b->began;
+	if (r == 0)
+		r = use_plan(agent, b, err);
 	if (r < 0)
 		binary_take_off(b);
 	if (r == -ENOENT && !named(agent, b)) {
 		/* it only speaks of functions of these names, as a test driver does */
-		log_debug(agent->log, "%s", err.text);
+		log_debug(agent->log, "%s", err->text);
 		b->ours = false;
 		forget_plan(b);
 		return;
 	}
 	if (r < 0) {
-		binary_set_trouble(agent, b, err.text);
+		binary_set_trouble(agent, b, err->text);
 		return;
 	}
 	free(TAKE_PTR(b->trouble));
@@ -217,12 +230,41 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 		counts[PLAN_PARTIAL], counts[PLAN_REFUSED], counts[PLAN_ABSENT]);
 }
 
+void binary_probe(struct agent *agent, struct binary *b, int fd)
+{
+	struct err err = {};
+	int r;
+
+	forget_plan(b);
+	b->fd = fd;
+	b->began = monotonic();
+	r = hold(agent, b, &err);
+	if (r == 0)
+		r = make_plan(agent, b, &err);
+	if (!b->resolving)
+		finish(agent, b, r, &err);
+}
+
+bool binary_resolved(struct agent *agent, struct binary *b)
+{
+	struct err err = {};
+	int r;
+
+	if (!b->resolving || !resolving_over(b->resolving))
+		return false;
+	r = resolving_end(TAKE_PTR(b->resolving), &b->plan, &err);
+	finish(agent, b, r, &err);
+	return true;
+}
+
 void binary_take_off(struct binary *b)
 {
 	attach_close(TAKE_PTR(b->attachment));
 	if (b->leased)
 		lease_give(b->fd);
 	b->leased = false;
+	if (b->resolving)
+		resolving_end(TAKE_PTR(b->resolving), &b->plan, NULL);
 	if (b->fd >= 0)
 		close(TAKE_FD(b->fd));
 	compiled_free(TAKE_PTR(b->compiled));

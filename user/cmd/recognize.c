@@ -65,7 +65,7 @@ static bool still(struct agent *agent, struct binary *b, const struct exe *exe, 
 		return false;
 	}
 	b->exe = *exe;
-	b->idle = !b->attachment;
+	b->idle = !b->attachment && !b->resolving;
 	return true;
 }
 
@@ -84,13 +84,15 @@ void binary_check(struct agent *agent, struct binary *b)
 {
 	struct exe exe;
 
-	if (!b->attachment)
+	if (!b->attachment && !b->resolving)
 		return;
 	if (b->leased && lease_wanted(b->fd)) {
 		_free_ char *why = mem_printf("%s is being opened for writing: its probes are off "
 					      "until it is whole again",
 					      b->path);
 		binary_rest(agent, b, why);
+	} else if (b->resolving) {
+		return; /* its code is compared when that is done */
 	} else if (exe_touched(&b->exe, b->fd)) {
 		if (exe_read(b->fd, b->path, &exe, NULL) < 0)
 			give_up(agent, b);

@@ -138,6 +138,7 @@ static int loop_open(struct loop *loop, const struct options *options, struct er
 		r = open_signals(loop, err);
 	if (r == 0)
 		r = agent_look(&loop->agent, true, err);
+	loop->agent.epoll = loop->epoll; /* from now on others wait to be served */
 	return r;
 }
 
@@ -190,8 +191,10 @@ static void on_ready(struct loop *loop, int fd)
 		on_timer(loop);
 	else if (loop->watch && fd == watch_fd(loop->watch))
 		watch_events(loop->watch, on_process, loop);
-	else
+	else if (fd == serve_fd(loop->serve))
 		serve_run(loop->serve);
+	else
+		agent_take_resolved(&loop->agent);
 }
 
 static int loop_run(struct loop *loop, struct err *err)

@@ -7,11 +7,8 @@
  * capabilities, other files, core dumps, and all but a bounded share of memory and
  * time. What it opens later, it opens as nobody: the files in that folder, and the
  * .dwo files that libdw finds beside the executable must be readable for all.
- *
- * The answer is one line, `plan SOURCE`, `bare SOURCE` or `error CODE`, and behind it
- * a pack or a sentence.
  */
-#include "symbol/resolve.h"
+#include "symbol/answer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +25,7 @@
 
 #include "base/mem.h"
 #include "symbol/pack.h"
+#include "symbol/resolve.h"
 #include "symbol/unprivileged.h"
 
 #define CPU_SECONDS 120
@@ -71,7 +69,7 @@ static void limit_memory(int fd, int debug_fd)
 #endif
 }
 
-static void send_all(int fd, const struct strbuf *text)
+void answer_send(int fd, const struct strbuf *text)
 {
 	for (size_t sent = 0; sent < text->len;) {
 		ssize_t n = write(fd, text->text + sent, text->len - sent);
@@ -80,6 +78,16 @@ static void send_all(int fd, const struct strbuf *text)
 			return;
 		sent += n > 0 ? (size_t)n : 0;
 	}
+}
+
+void answer_write(int r, const struct plan *plan, const struct err *err, struct strbuf *out)
+{
+	if (r < 0 || !plan) {
+		strbuf_printf(out, "error %d\n%s", -r, err->text);
+		return;
+	}
+	strbuf_printf(out, "%s %s\n", plan->bare ? "bare" : "plan", plan->source);
+	pack_write(plan, out);
 }
 
 static int find_plan(const struct task *task, const struct source_look *look, struct plan **out,
@@ -107,12 +115,7 @@ static void answer(const struct task *task, struct strbuf *out)
 		return;
 	if (r == 0)
 		r = find_plan(task, &look, &plan, &err);
-	if (r < 0 || !plan) {
-		strbuf_printf(out, "error %d\n%s", -r, err.text);
-		return;
-	}
-	strbuf_printf(out, "%s %s\n", plan->bare ? "bare" : "plan", plan->source);
-	pack_write(plan, out);
+	answer_write(r, plan, &err, out);
 }
 
 /* The file that a server gave, -1 for none. */
@@ -131,7 +134,7 @@ static void run_child(const struct task *task)
 	unprivileged_begin();
 	unprivileged_close_others(keep, ARRAY_SIZE(keep));
 	answer(task, &out);
-	send_all(task->answer, &out);
+	answer_send(task->answer, &out);
 	syscall(SYS_exit_group, 0);
 }
 
@@ -172,7 +175,7 @@ static int receive(int fd, struct strbuf *out)
 	}
 }
 
-static int wait_for(pid_t pid)
+int answer_wait(pid_t pid)
 {
 	int status = 0;
 
@@ -225,8 +228,7 @@ static char *source_after(const char *text, const char *key, const char *eol)
 	return mem_strndup(text + len + 1, (size_t)(eol - text) - len - 1);
 }
 
-static int understand(const char *path, const struct strbuf *text, struct plan **out,
-		      struct err *err)
+int answer_read(const char *path, const struct strbuf *text, struct plan **out, struct err *err)
 {
 	static const char error[] = "error ";
 	const char *eol = strchr(text->text, '\n');
@@ -263,7 +265,7 @@ static int finish(const char *path, pid_t pid, int fd, struct plan **out, struct
 
 	if (r < 0)
 		kill(pid, SIGKILL);
-	status = wait_for(pid);
+	status = answer_wait(pid);
 	if (r == -ETIMEDOUT)
 		return err_set(err, r, "%s: looking for functions took more than %d s", path,
 			       WALL_SECONDS);
@@ -275,7 +277,7 @@ static int finish(const char *path, pid_t pid, int fd, struct plan **out, struct
 		return err_set(err, r, "%s: reading what was found: %s", path, strerror(-r));
 	if (!text.len || !WIFEXITED(status) || WEXITSTATUS(status))
 		return ended(path, status, err);
-	return understand(path, &text, out, err);
+	return answer_read(path, &text, out, err);
 }
 
 static int resolve_once(int fd, const char *path, const struct source_options *options,
