@@ -50,9 +50,8 @@ static enum cover covers(const struct coroutine *co, struct flow_value addr, uns
 	return all;
 }
 
-/* Whether the instruction surely writes the state, and what if that is a constant. */
-static bool writes_state(const struct function *fn, const struct coroutine *co, size_t i,
-			 unsigned *state)
+bool coroutine_writes(const struct function *fn, const struct coroutine *co, size_t i,
+		      unsigned *state)
 {
 	const struct insn *in = &fn->code->at[i];
 	struct flow_value which;
@@ -138,7 +137,7 @@ static bool goes_on(const struct function *fn, const struct ranges *own, const s
 	for (size_t d = 0; d < co->drafts.n; d++)
 		if (co->drafts.at[d].kind == ABI_SITE_RETURN && co->drafts.at[d].insn == i)
 			return true;
-	if (!ranges_have(own, in->addr) || !writes_state(fn, co, i, &state))
+	if (!ranges_have(own, in->addr) || !coroutine_writes(fn, co, i, &state))
 		return false;
 	/* a future that is made, and one that unwinding ends, were not polled here */
 	return state != STATE_UNRESUMED && state != STATE_PANICKED;
@@ -404,7 +403,7 @@ static bool end_may_hide(const struct function *fn, const struct coroutine *co)
 	unsigned ignored;
 
 	for (size_t i = 0; i < fn->code->n; i++)
-		barrier[i] = writes_state(fn, co, i, &ignored);
+		barrier[i] = coroutine_writes(fn, co, i, &ignored);
 	for (size_t d = 0; d < co->drafts.n; d++) {
 		if (co->drafts.at[d].kind != ABI_SITE_START)
 			continue;
@@ -496,6 +495,7 @@ size_t coroutine_find_drop(const struct function *fn, const struct ranges *own, 
 void coroutine_free(struct coroutine *co)
 {
 	free(co->drafts.at);
+	free(co->tags.at);
 	strbuf_free(&co->trouble);
 	*co = (struct coroutine){};
 }

@@ -21,6 +21,15 @@
 #define COROUTINE_DISPATCHES_MAX 8
 #define COROUTINE_STATES_MAX 32
 
+/* Where the tag of the result is at a completion of an inlined instance: in a
+ * register, or there is but one that this completion can have (symbol/result_inlined). */
+struct coroutine_tag {
+	size_t insn;
+	bool constant;
+	unsigned reg; /* a code_reg */
+	uint64_t raw;
+};
+
 struct coroutine {
 	struct drafts drafts;
 	struct flow_value state; /* abstract address of the state byte at the first dispatch */
@@ -30,9 +39,13 @@ struct coroutine {
 	struct code_mem operands[COROUTINE_DISPATCHES_MAX]; /* by which the dispatches read it */
 	size_t n_operands;
 	unsigned n_start, n_return, n_panic;
-	bool entry_dispatch;   /* the state pointer came in a register at the function's entry */
-	bool sret;             /* … behind a result pointer in the first register */
-	bool result;           /* the returns are where the result can be read (symbol/result) */
+	bool entry_dispatch; /* the state pointer came in a register at the function's entry */
+	bool sret;           /* … behind a result pointer in the first register */
+	bool result;         /* the returns are where the result can be read (symbol/result) */
+	struct {
+		struct coroutine_tag *at;
+		size_t n, cap;
+	} tags;
 	struct strbuf trouble; /* why it is not complete; empty when it is */
 };
 
@@ -40,6 +53,10 @@ struct coroutine {
  * reason in out->trouble when it has no usable start or end. */
 bool coroutine_find(const struct function *fn, const struct ranges *own, unsigned states,
 		    struct coroutine *out);
+
+/* Whether instruction @i surely writes the state; *@state is what, if that is a constant. */
+bool coroutine_writes(const struct function *fn, const struct coroutine *co, size_t i,
+		      unsigned *state);
 
 #define COROUTINE_ANYWHERE INT64_MIN
 

@@ -8,9 +8,6 @@
 
 #include "base/mem.h"
 
-#define CALLER_SAVED                                                                     \
-	(1u << REG_RAX | 1u << REG_RCX | 1u << REG_RDX | 1u << REG_RSI | 1u << REG_RDI | \
-	 1u << REG_R8 | 1u << REG_R9 | 1u << REG_R10 | 1u << REG_R11)
 #define TABLE_ENTRIES_MAX 1024
 
 struct table {
@@ -335,7 +332,7 @@ static void transfer(const struct flow *fl, struct flow_state *st, size_t i)
 	}
 	if (in->op == OP_CALL) {
 		forget_def(st, FLOW_DEF + (uint32_t)i);
-		clobber(st, CALLER_SAVED);
+		clobber(st, FLOW_CALLER_SAVED);
 		st->reg[REG_RAX] = value(FLOW_DEF + (uint32_t)i, 0);
 		return;
 	}
@@ -432,7 +429,7 @@ static void unwind_into(struct flow *fl, size_t i, const struct flow_state *st)
 	if (!pad || (at = code_find(fl->code, pad->pad)) == CODE_NONE)
 		return;
 	landing = *st;
-	clobber(&landing, CALLER_SAVED);
+	clobber(&landing, FLOW_CALLER_SAVED);
 	queue_state(fl, fl->block_of[at], &landing);
 }
 

@@ -39,6 +39,11 @@ struct flow_value {
 	int64_t off;
 };
 
+/* Registers that a call may change (System V ABI 1.0, figure 3.4), bit per code_reg. */
+#define FLOW_CALLER_SAVED                                                                \
+	(1u << REG_RAX | 1u << REG_RCX | 1u << REG_RDX | 1u << REG_RSI | 1u << REG_RDI | \
+	 1u << REG_R8 | 1u << REG_R9 | 1u << REG_R10 | 1u << REG_R11)
+
 #define FLOW_SLOTS_MAX 96
 
 struct flow_slot {

@@ -212,10 +212,13 @@ void result_prepare(const struct function *fn, struct coroutine *co, const struc
 
 	if (!result_wants(pf, PROFILE_VALUE_RETURN))
 		return;
-	if (hit->inlined || !co->entry_dispatch || !result_type(origin, &type)) {
-		strbuf_puts(&co->trouble,
-			    "the result is unknown: an inlined function hands it over in "
-			    "its own way; ");
+	if (hit->inlined) {
+		result_inlined_prepare(fn, co, hit);
+		return;
+	}
+	if (!co->entry_dispatch || !result_type(origin, &type)) {
+		strbuf_puts(&co->trouble, "the result is unknown: the function was not called the "
+					  "way that async functions are; ");
 		return;
 	}
 	co->result = collect_exits(fn, co, &exits);
@@ -275,6 +278,10 @@ void result_values(const struct function *fn, struct coroutine *co, size_t insn,
 {
 	struct type_place ready = {};
 
+	if (co->tags.n) {
+		result_inlined_values(co, insn, origin, pf, site);
+		return;
+	}
 	if (!co->result || !result_type(origin, &ready.type))
 		return;
 	type_enter_ready(&ready);

@@ -23,6 +23,13 @@ bool result_wants(const struct profile_func *pf, enum profile_value_kind kind);
 /* The type of a subprogram, parameter or pointer DIE without its qualifiers. */
 bool result_type(Dwarf_Die *die, Dwarf_Die *out);
 
+/* In result_inlined.c: the same two for an instance that was inlined. Its completion
+ * sites stay, or move on to where the tag of the result stands in a register. */
+void result_inlined_prepare(const struct function *fn, struct coroutine *co,
+			    const struct debug_hit *hit);
+void result_inlined_values(struct coroutine *co, size_t insn, Dwarf_Die *origin,
+			   const struct profile_func *pf, struct plan_site *site);
+
 /* In result_plain.c: adds arguments (start site) or results (return site) of a plain function. */
 void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
 		  const struct profile_func *pf, struct plan_site *site, struct strbuf *trouble);

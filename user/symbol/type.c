@@ -319,3 +319,44 @@ void type_enter_ready(struct type_place *place)
 		}
 	} while (next_sibling(&variant, DW_TAG_variant));
 }
+
+/* --- enums ------------------------------------------------------------------- */
+
+bool type_tag(Dwarf_Die *type, struct type_tag *out)
+{
+	Dwarf_Die part, member, word;
+
+	*out = (struct type_tag){};
+	if (!discriminant(type, &part, &member) || !type_of(&member, &word))
+		return false;
+	type_word(&member, DW_AT_data_member_location, &out->offset);
+	out->width = (unsigned)type_size(&word);
+	return out->width == 1 || out->width == 2 || out->width == 4 || out->width == 8;
+}
+
+bool type_variant(Dwarf_Die *type, const char *name, uint64_t *raw)
+{
+	Dwarf_Die part, discr, variant, member;
+
+	if (!discriminant(type, &part, &discr) || !child(&part, DW_TAG_variant, NULL, &variant))
+		return false;
+	do {
+		if (child(&variant, DW_TAG_member, name, &member))
+			return type_word(&variant, DW_AT_discr_value, raw);
+	} while (next_sibling(&variant, DW_TAG_variant));
+	return false;
+}
+
+size_t type_variants(Dwarf_Die *type, uint64_t *raw, size_t max)
+{
+	Dwarf_Die part, discr, variant;
+	size_t n = 0;
+
+	if (!discriminant(type, &part, &discr) || !child(&part, DW_TAG_variant, NULL, &variant))
+		return 0;
+	do {
+		if (n < max && type_word(&variant, DW_AT_discr_value, &raw[n]))
+			n++;
+	} while (next_sibling(&variant, DW_TAG_variant));
+	return n;
+}

@@ -52,6 +52,19 @@ bool type_follow(struct type_place *place, const char *path, struct strbuf *why)
 /* Steps from Poll<T> to its T, when the place's type is one; else leaves it. */
 void type_enter_ready(struct type_place *place);
 
+/* The discriminant of an enum with data: where in its value, and how many bytes. */
+struct type_tag {
+	uint64_t offset;
+	unsigned width;
+};
+
+/* False when @type is no such enum, or has but one variant. */
+bool type_tag(Dwarf_Die *type, struct type_tag *out);
+/* The discriminant's value for a variant; false when it is any that no other has. */
+bool type_variant(Dwarf_Die *type, const char *variant, uint64_t *raw);
+/* Up to @max values of the discriminant that mean a variant; how many. */
+size_t type_variants(Dwarf_Die *type, uint64_t *raw, size_t max);
+
 /* Builds the tests that tell the choices of @value apart at @place. */
 bool type_tests(const struct type_place *place, const struct profile_value *value,
 		struct plan_value *out, struct strbuf *why);

@@ -161,6 +161,37 @@ static void enters_ready(void **state)
 	tiny_close(&t);
 }
 
+/* Ready has no value of its own in Poll<Result<…>>: it is whatever Pending is not. */
+static void tags_of_enums(void **state)
+{
+	struct tiny t = tiny_open();
+	struct type_place poll = {};
+	Dwarf_Die body, raw_type, vote;
+	struct type_tag tag, inner;
+	uint64_t raw[4], pending;
+	Dwarf_Attribute at;
+
+	(void)state;
+	assert_true(tiny_body(t.dbg, "process_vote", &body));
+	assert_non_null(dwarf_attr_integrate(&body, DW_AT_type, &at));
+	assert_non_null(dwarf_formref_die(&at, &raw_type));
+	assert_int_equal(dwarf_peel_type(&raw_type, &poll.type), 0);
+	assert_true(type_tag(&poll.type, &tag));
+	assert_true(type_variant(&poll.type, "Pending", &pending));
+	assert_false(type_variant(&poll.type, "Ready", &raw[0]));
+	assert_false(type_variant(&poll.type, "Nothing", &raw[0]));
+	type_enter_ready(&poll);
+	assert_true(type_tag(&poll.type, &inner));
+	assert_true(inner.offset == tag.offset && inner.width == tag.width);
+	assert_int_equal(type_variants(&poll.type, raw, 4), 2);
+	assert_true(raw[0] != raw[1] && pending != raw[0] && pending != raw[1]);
+	assert_int_equal(type_variants(&poll.type, raw, 1), 1);
+	assert_true(tiny_die(t.dbg, DW_TAG_structure_type, "Vote", &vote));
+	assert_false(type_tag(&vote, &tag));
+	assert_int_equal(type_variants(&vote, raw, 4), 0);
+	tiny_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +203,7 @@ int main(void)
 		cmocka_unit_test(follows_fields),
 		cmocka_unit_test(moves_within_reason),
 		cmocka_unit_test(enters_ready),
+		cmocka_unit_test(tags_of_enums),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
