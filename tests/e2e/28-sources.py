@@ -394,7 +394,10 @@ def symbols_alone(report, folder, programs, build):
             else:
                 faults.append(f"{name} {what}: books {books}, agent {ours:g}")
     values = [f"{name} {dict(labels)}" for name, of in scrape.samples.items() if name.startswith("shape_")
-              for labels, value in of.items() if value and dict(labels).get("argument", "unknown") != "unknown"]
+              for labels, value in of.items()
+              if value and {dict(labels).get(label, "unknown") for label in ("argument", "result")} != {"unknown"}]
+    counted = scrape.sum("shape_duration_seconds_count")
+    values += [] if counted else ["nothing was counted"]
     report.note(f"{build}: {sum(any(r['state'] == 'partial' for r in o) for o in rows.values())} of {len(rows)} functions "
                 f"have symbols; {equal} counts equal the books; fewer, as their rows say: {', '.join(fewer) or 'none'}")
     report.check(f"{build}, symbols alone, counts equal the books, fewer only where the row says so",

@@ -60,7 +60,7 @@ bool debugfile_ask(int fd, struct debugfile_says *out)
 	}
 	link = dwelf_elf_gnu_debuglink(elf, &crc);
 	if (link && strlen(link) < sizeof(out->link)) {
-		strcpy(out->link, link);
+		memcpy(out->link, link, strlen(link) + 1);
 		out->crc = crc;
 	}
 	look_at_sections(elf, out);

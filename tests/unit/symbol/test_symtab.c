@@ -160,6 +160,28 @@ static void refuses_what_may_make_a_future(void **state)
 	}
 }
 
+/* What is wrong in the code or in the symbols becomes a row, not a crash. */
+static void stands_damage(void **state)
+{
+	_free_ uint8_t *bad = tiny_strip(TINY_KEEP_SYMBOLS), *good = tiny_strip(TINY_KEEP_SYMBOLS);
+	uint64_t seed = 7;
+
+	(void)state;
+	for (unsigned round = 0; round < 400; round++) {
+		_cleanup_(plan_freep) struct plan *plan = NULL;
+		_close_ int fd = -1;
+
+		memcpy(bad, good, TINY_SIZE);
+		for (unsigned n = 1 + tiny_random(&seed) % 40; n; n--)
+			bad[tiny_random(&seed) % TINY_SIZE] = (uint8_t)tiny_random(&seed);
+		fd = tiny_file(bad, TINY_SIZE);
+		if (resolve_plan(fd, "tiny.elf", NULL, profile, &plan, NULL) < 0)
+			continue;
+		for (size_t i = 0; plan->bare && i < plan->n_rows; i++)
+			assert_int_not_equal(plan->rows[i].state, PLAN_READY);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +189,7 @@ int main(void)
 		cmocka_unit_test(says_what_is_lost),
 		cmocka_unit_test(sites_are_right),
 		cmocka_unit_test(refuses_what_may_make_a_future),
+		cmocka_unit_test(stands_damage),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
