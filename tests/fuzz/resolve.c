@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Fuzzes the resolver: image, debug information, code and unwinding tables to a
- * plan. An input is an ELF file; or two, the second one its debug file or its
- * .dwp, told by the last eight bytes: "+dbg" or "+dwp" and the size of the second.
+ * plan. An input is an ELF file; or two, the second one its debug file, its .dwp or
+ * a rebuild of it, told by the last eight bytes: "+dbg", "+dwp" or "+twn" and the
+ * size of the second.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include "symbol/peek.h"
 #include "symbol/resolve.h"
 #include "symbol/tiny_elf.h"
+#include "symbol/twin.h"
 #include "target/exe.h"
 
 static struct profile *profile;
@@ -50,6 +52,7 @@ const char *__lsan_default_suppressions(void)
 struct spread {
 	uint8_t *data;
 	size_t size;
+	ino_t file; /* that it was written to */
 	struct {
 		size_t at, size;
 	} sections[SECTIONS_MAX];
@@ -126,18 +129,18 @@ static void spread(struct spread *s, const uint8_t *data, size_t size)
 	}
 }
 
-/* Of what is looked at now: the file, and its debug file. */
+/* Of what is looked at now: the file and the one that came with it. */
 static struct spread files[2];
 
-static void poison(uint8_t *copy, size_t size)
+static void poison(uint8_t *copy, const struct stat *st)
 {
-	const struct spread *s = &files[files[1].data && files[1].size == size];
+	const struct spread *s = &files[files[1].data && files[1].file == st->st_ino];
 	size_t from;
 
-	if (s->size != size || !s->n)
+	if (s->file != st->st_ino || !s->n)
 		return;
 	from = s->sections[0].at - GAP;
-	__asan_poison_memory_region(copy + from, size - from);
+	__asan_poison_memory_region(copy + from, s->size - from);
 	for (size_t i = 0; i < s->n; i++)
 		__asan_unpoison_memory_region(copy + s->sections[i].at, s->sections[i].size);
 }
@@ -150,7 +153,7 @@ static void *copy_of(int fd)
 	HOLDS(fstat(fd, &st) == 0);
 	copy = malloc((size_t)st.st_size);
 	HOLDS(copy && pread(fd, copy, (size_t)st.st_size, 0) == st.st_size);
-	poison(copy, (size_t)st.st_size);
+	poison(copy, &st);
 	return copy;
 }
 
@@ -258,11 +261,17 @@ static const char *folder(void)
 	return path;
 }
 
-static void write_file(const char *path, const struct spread *file)
+/* Writes the file and opens it for reading. */
+static int write_file(const char *path, struct spread *file, const uint8_t *data, size_t size)
 {
-	_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	_close_ int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct stat st;
 
+	spread(file, data, size);
 	HOLDS(fd >= 0 && write(fd, file->data, file->size) == (ssize_t)file->size);
+	HOLDS(fstat(fd, &st) == 0);
+	file->file = st.st_ino;
+	return TAKE_FD(fd);
 }
 
 /* What the agent reads by itself, before any child does. A crash within libelf here is
@@ -286,54 +295,67 @@ __attribute__((noinline)) static void identify(int fd)
 	source_may_be(&options, fd);
 }
 
-static void resolve(const uint8_t *data, size_t size, const uint8_t *second, size_t n_second,
-		    bool dwp)
+/* What comes with the file. */
+enum second { NOTHING, DEBUG_FILE, SPLIT, TWIN };
+
+static const char *const marks[] = { "", "+dbg", "+dwp", "+twn" };
+
+static void check(int r, const struct err *err, const struct plan *plan)
+{
+	if (r < 0)
+		HOLDS(err->code == r && *err->text);
+	else
+		look_at(plan, files[0].data, files[0].size);
+}
+
+static void resolve(const uint8_t *data, size_t size, enum second kind, const uint8_t *second,
+		    size_t n_second)
 {
 	_free_ char *path = mem_printf("%s/node", folder());
-	_free_ char *beside = mem_printf("%s/node.%s", folder(), dwp ? "dwp" : "debug");
-	struct source_options options = { .debug = second && !dwp ? beside : NULL };
-	_cleanup_(plan_freep) struct plan *plan = NULL;
-	_close_ int fd = -1;
+	_free_ char *beside = mem_printf("%s/node%s", folder(), kind == SPLIT ? ".dwp" : ".other");
+	struct source_options options = { .debug = kind == DEBUG_FILE ? beside : NULL };
+	_cleanup_(plan_freep) struct plan *plan = NULL, *carried = NULL;
+	_close_ int fd = -1, other = -1;
+	struct twin_summary summary;
 	struct err err = {};
 	int r;
 
-	in_memory = !dwp;
-	spread(&files[0], data, size);
-	write_file(path, &files[0]);
-	if (second) {
-		spread(&files[1], second, n_second);
-		write_file(beside, &files[1]);
-	}
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	HOLDS(fd >= 0);
+	in_memory = kind != SPLIT;
+	fd = write_file(path, &files[0], data, size);
+	if (kind)
+		other = write_file(beside, &files[1], second, n_second);
 	identify(fd);
-	r = resolve_plan(fd, path, &options, profile, &plan, &err);
-	if (r < 0)
-		HOLDS(err.code == r && *err.text);
-	else
-		look_at(plan, files[0].data, files[0].size);
-	if (second)
-		unlink(beside);
+	if (kind == TWIN) {
+		r = resolve_plan(other, beside, &options, profile, &plan, &err);
+		if (r == 0)
+			r = twin_carry(plan, other, beside, fd, path, &carried, &summary, &err);
+		check(r, &err, carried);
+	} else {
+		r = resolve_plan(fd, path, &options, profile, &plan, &err);
+		check(r, &err, plan);
+	}
+	unlink(path);
+	unlink(beside);
 	forget();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint32_t n_second = 0;
-	const char *kind;
 
 	if (!profile) {
 		profile = tiny_profile(TINY_PROFILE);
 		atexit(reached);
 	}
-	kind = size > 8 ? (const char *)data + size - 8 : "";
-	if (strncmp(kind, "+dbg", 4) != 0 && strncmp(kind, "+dwp", 4) != 0) {
-		resolve(data, size, NULL, 0, false);
+	for (enum second kind = DEBUG_FILE; size > 8 && kind <= TWIN; kind++) {
+		if (memcmp(data + size - 8, marks[kind], 4) != 0)
+			continue;
+		memcpy(&n_second, data + size - 4, 4);
+		if (n_second > size - 8)
+			return -1;
+		resolve(data, size - 8 - n_second, kind, data + size - 8 - n_second, n_second);
 		return 0;
 	}
-	memcpy(&n_second, data + size - 4, 4);
-	if (n_second > size - 8)
-		return -1;
-	resolve(data, size - 8 - n_second, data + size - 8 - n_second, n_second, kind[3] == 'p');
+	resolve(data, size, NOTHING, NULL, 0);
 	return 0;
 }

@@ -173,7 +173,7 @@ static void choose_file(uint8_t **data, size_t *size, uint64_t *seed)
 	if (second > *size - 8)
 		return;
 	*size -= 8 + second;
-	if (second && fuzz_random(seed, 3)) {
+	if (second && fuzz_random(seed, 2)) {
 		*data += *size;
 		*size = second;
 	}

@@ -170,6 +170,14 @@ static uint64_t hash_of(const uint8_t *bytes, size_t len)
 	return hash;
 }
 
+/* Of a file without a single instruction there is no memory at all. */
+static const uint8_t *masked_of(const struct twin_code *code, const struct twin_function *fn)
+{
+	static const uint8_t none[1];
+
+	return fn->n_masked ? code->masked.at + fn->masked : none;
+}
+
 static void read_function(struct reading *r)
 {
 	struct twin_code *code = r->code;
@@ -197,7 +205,7 @@ static void read_function(struct reading *r)
 	fn->n_insns = (uint32_t)code->insns.n - fn->insn;
 	fn->n_refs = (uint32_t)code->refs.n - fn->ref;
 	fn->n_masked = (uint32_t)code->masked.n - fn->masked;
-	fn->hash = hash_of(code->masked.at + fn->masked, fn->n_masked);
+	fn->hash = hash_of(masked_of(code, fn), fn->n_masked);
 }
 
 /* --- the whole file ------------------------------------------------------------------ */
@@ -293,7 +301,7 @@ uint32_t twin_code_at(const struct twin_code *code, uint64_t addr)
 uint32_t twin_code_from(const struct twin_code *code, uint32_t f, uint64_t addr)
 {
 	const struct twin_function *fn = &code->funcs[f];
-	const struct twin_insn *at = code->insns.at + fn->insn;
+	const struct twin_insn *at = fn->n_insns ? code->insns.at + fn->insn : NULL;
 	uint32_t lo = 0, hi = fn->n_insns;
 
 	while (lo < hi) {
@@ -348,5 +356,5 @@ bool twin_code_equal(const struct twin_code *a, uint32_t fa, const struct twin_c
 	const struct twin_function *x = &a->funcs[fa], *y = &b->funcs[fb];
 
 	return !x->odd && !y->odd && x->hash == y->hash && x->n_masked == y->n_masked &&
-	       memcmp(a->masked.at + x->masked, b->masked.at + y->masked, x->n_masked) == 0;
+	       memcmp(masked_of(a, x), masked_of(b, y), x->n_masked) == 0;
 }
