@@ -28,7 +28,8 @@ static const char *choice_of(const struct profile_value *value, const char *raw)
 /* The same kind, path and map; the order in which the map is written says nothing. */
 static bool is_same(const struct profile_value *value, const struct label_draft *draft)
 {
-	if (value->kind != draft->kind || value->n_choices != draft->n_choices)
+	if (value->kind != draft->kind || value->is_number != draft->is_number ||
+	    value->n_choices != draft->n_choices)
 		return false;
 	if (strcmp(value->path, draft->path ? draft->path : "") != 0)
 		return false;
@@ -45,6 +46,7 @@ static void fill_value(struct profile_value *value, const struct label_draft *dr
 {
 	*value = (struct profile_value){
 		.kind = draft->kind,
+		.is_number = draft->is_number,
 		.path = mem_strdup(draft->path ? draft->path : ""),
 		.choices = mem_array(draft->n_choices, sizeof(*value->choices)),
 		.n_choices = draft->n_choices,
@@ -64,9 +66,9 @@ static size_t capture(struct build *b, const struct label_draft *draft, struct p
 			return i;
 	if (func->n_values == PROFILE_FUNC_VALUES_MAX) {
 		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key),
-			  "label \"%s\" is value number %d captured of \"%s\"; %d is the most",
-			  draft->entry.name, PROFILE_FUNC_VALUES_MAX + 1, func->name,
-			  PROFILE_FUNC_VALUES_MAX);
+			  "%s\"%s\" is value number %d captured of \"%s\"; %d is the most",
+			  draft->is_number ? "" : "label ", draft->entry.name,
+			  PROFILE_FUNC_VALUES_MAX + 1, func->name, PROFILE_FUNC_VALUES_MAX);
 		return 0;
 	}
 	fill_value(&func->values[func->n_values], draft);
@@ -127,4 +129,10 @@ void label_bind(struct build *b, const struct label_draft *draft, struct profile
 		return;
 	check_ends(b, draft, source->on);
 	source->labels[at].index = capture(b, draft, &b->profile->funcs[source->func]);
+}
+
+void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source)
+{
+	if (number->usable)
+		source->number = capture(b, number, &b->profile->funcs[source->func]);
 }

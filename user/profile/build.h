@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Building a profile from its tree, top down: profile.c reads the document,
- * metric.c one metric, source.c the functions that feed it, label.c its labels.
+ * metric.c one metric, source.c the functions that feed it, label.c its labels,
+ * number.c what it measures of a call.
  * Nothing here stops at a fault; a profile with any is thrown away at the end.
  */
 #ifndef PROFILE_BUILD_H
@@ -27,11 +28,13 @@ struct build {
 	unsigned n_metrics_of[PROFILE_FUNCS_MAX]; /* per function */
 };
 
-/* A label as written, before a function is known: a constant, or a captured value. */
+/* A label as written, before a function is known: a constant, or a captured value. The
+ * number of a call that a metric measures is one too, without choices. */
 struct label_draft {
 	struct tree_entry entry;
 	bool usable; /* nothing wrong with it */
 	bool constant;
+	bool is_number;
 	struct profile_choice *choices; /* constant: the first one's label */
 	size_t n_choices;
 	enum profile_value_kind kind;
@@ -45,7 +48,8 @@ struct metric_draft {
 	const char *what;           /* `metric "mpc_votes_total"`, for sentences */
 	struct label_draft *labels; /* those of the metric itself */
 	size_t n_labels;
-	bool named; /* metric->labels have their names: a source was read */
+	struct label_draft number; /* of the metric itself; entry.value NULL where it has none */
+	bool named; /* metric->labels have their names, and is_of_numbers is known: a source was read */
 };
 
 /* What a fault calls a thing and what its word must look like: adds
@@ -65,6 +69,12 @@ void labels_free(struct label_draft *labels, size_t n);
  * label's closed set and, when captured, to what is captured of the function. */
 void label_bind(struct build *b, const struct label_draft *draft, struct profile_label *label,
 		struct profile_source *source, size_t at);
+
+/* Reads `value`, the number that a metric or a source measures. */
+void number_read(struct build *b, const struct tree_entry *entry, const char *of,
+		 struct label_draft *number);
+/* Makes it a number of the source's function. */
+void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source);
 
 void profile_choices_free(struct profile_choice *choices, size_t n);
 

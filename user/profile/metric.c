@@ -8,15 +8,16 @@
 #include "base/near.h"
 #include "profile/build.h"
 
-#define BOUND_MAX 31536000.0 /* a year */
+#define BOUND_MAX 31536000.0         /* a year */
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: up to there a double has every whole number */
 #define NUMBER_MAX_BYTES 32
 
-enum { KEY_TYPE, KEY_HELP, KEY_FROM, KEY_LABELS, KEY_BUCKETS, N_KEYS };
+enum { KEY_TYPE, KEY_HELP, KEY_FROM, KEY_LABELS, KEY_BUCKETS, KEY_VALUE, N_KEYS };
 
 static const struct tree_key metric_keys[N_KEYS] = {
 	[KEY_TYPE] = { "type", true },        [KEY_HELP] = { "help", true },
 	[KEY_FROM] = { "from", true },        [KEY_LABELS] = { "labels", false },
-	[KEY_BUCKETS] = { "buckets", false },
+	[KEY_BUCKETS] = { "buckets", false }, [KEY_VALUE] = { "value", false },
 };
 
 static const char *const type_names[] = {
@@ -77,10 +78,25 @@ static bool read_number(const char *text, double *number)
 	return end != text && *end == '\0' && isfinite(*number);
 }
 
+static const char *check_whole_bound(const struct profile_metric *metric, double bound)
+{
+	if (bound < 0 || bound != floor(bound))
+		return "must be a whole number, like 100: what is observed is one";
+	if (bound > WHOLE_MAX)
+		return "is more than 2^53, from where on not all numbers are exact";
+	if (!metric->n_bounds || bound > metric->bounds[metric->n_bounds - 1])
+		return NULL;
+	return bound < metric->bounds[metric->n_bounds - 1] ?
+		       "is less than the one before it; buckets ascend" :
+		       "stands twice";
+}
+
 static const char *check_bound(const struct profile_metric *metric, double bound)
 {
 	double last = metric->n_bounds ? metric->bounds[metric->n_bounds - 1] : 0;
 
+	if (metric->is_of_numbers)
+		return check_whole_bound(metric, bound);
 	if (bound <= 0)
 		return "must be more than 0";
 	if (bound > BOUND_MAX)
@@ -117,7 +133,8 @@ static void read_buckets(struct build *b, const struct tree_entry *entry, const 
 		else if (strstr(text, "nf"))
 			why = "is always there; leave it out";
 		else
-			why = "must be a number of seconds, like 0.5";
+			why = metric->is_of_numbers ? "must be a whole number, like 100" :
+						      "must be a number of seconds, like 0.5";
 		if (why)
 			fault_add(b->tree.page, tree_span(&b->tree, items[i].value),
 				  "bucket %.40s of %s %s", text, of, why);
@@ -132,8 +149,8 @@ static void check_buckets(struct build *b, const struct tree_entry *entry,
 {
 	if (metric->type == PROFILE_HISTOGRAM && !buckets->value)
 		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
-			  "%s lacks the key \"buckets\": a histogram needs their bounds in seconds",
-			  what);
+			  "%s lacks the key \"buckets\": a histogram needs their bounds%s", what,
+			  metric->is_of_numbers ? "" : " in seconds");
 	else if (metric->type == PROFILE_COUNTER && buckets->value)
 		fault_add(b->tree.page, tree_span(&b->tree, buckets->key),
 			  "%s is a counter and has no buckets; is it a histogram?", what);
@@ -175,7 +192,7 @@ static void check_name(struct build *b, const struct tree_entry *entry, bool typ
 		type = strstr(entry->name, "_seconds") && !strstr(entry->name, "_total") ?
 			       PROFILE_HISTOGRAM :
 			       PROFILE_COUNTER;
-	if (!word_is_metric_name(entry->name, type, &fault)) {
+	if (!word_is_metric_name(entry->name, type, metric->is_of_numbers, &fault)) {
 		if (typed || strncmp(fault.why, "must end", 8) != 0)
 			build_word_fault(b, entry->key, "metric name", &fault);
 		return;
@@ -199,20 +216,24 @@ void build_metric(struct build *b, const struct tree_entry *entry)
 	if (!tree_keys(&b->tree, entry, what, metric_keys, N_KEYS, got))
 		return;
 	typed = got[KEY_TYPE].value && read_type(b, &got[KEY_TYPE], what, &metric->type);
-	check_name(b, entry, typed, metric);
 	if (got[KEY_HELP].value)
 		text = tree_text(&b->tree, &got[KEY_HELP], help);
 	metric->help = mem_strdup(text ? text : "");
-	if (typed)
-		check_buckets(b, entry, &got[KEY_BUCKETS], what, metric);
 	if (got[KEY_LABELS].value)
 		draft.labels = labels_read(b, &got[KEY_LABELS], what, &draft.n_labels);
 	if (draft.n_labels > PROFILE_LABELS_MAX)
 		fault_add(b->tree.page,
 			  tree_span(&b->tree, draft.labels[PROFILE_LABELS_MAX].entry.key),
 			  "%s has more than %d labels", what, PROFILE_LABELS_MAX);
+	if (got[KEY_VALUE].value)
+		number_read(b, &got[KEY_VALUE], what, &draft.number);
 	if (got[KEY_FROM].value)
 		build_sources(b, &draft, &got[KEY_FROM]);
+	/* What the name and the buckets must be depends on whether it is of numbers. */
+	metric->is_of_numbers |= got[KEY_VALUE].value != NULL;
+	check_name(b, entry, typed, metric);
+	if (typed)
+		check_buckets(b, entry, &got[KEY_BUCKETS], what, metric);
 	check_series(b, &draft);
 	labels_free(draft.labels, draft.n_labels);
 }

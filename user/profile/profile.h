@@ -31,7 +31,8 @@ enum profile_value_kind {
 /* A value that the kernel side must capture of each call of a function. */
 struct profile_value {
 	enum profile_value_kind kind;
-	char *path; /* for ARG: "self.pool.len"; otherwise "" */
+	bool is_number; /* the number itself is wanted, and there are no choices */
+	char *path;     /* for ARG: "self.pool.len()"; otherwise "" */
 	struct profile_choice *choices;
 	size_t n_choices;
 	unsigned line; /* where the profile asks for it, 1-based */
@@ -69,8 +70,9 @@ enum profile_end { PROFILE_END_RETURN = 1, PROFILE_END_PANIC = 2, PROFILE_END_CA
 
 /* One function feeding one metric. */
 struct profile_source {
-	size_t func; /* index into profile.funcs */
-	unsigned on; /* mask of enum profile_end; default PROFILE_END_RETURN */
+	size_t func;   /* index into profile.funcs */
+	unsigned on;   /* mask of enum profile_end; default PROFILE_END_RETURN */
+	size_t number; /* of a metric of numbers: index in func.values */
 	/* per label of the metric: a constant (index of its value in the label's set) or a captured value */
 	struct {
 		bool constant;
@@ -83,11 +85,14 @@ struct profile_metric {
 	char *help;
 	const char *unit; /* "seconds", "bytes" or "", from the name's suffix */
 	enum profile_metric_type type;
+	/* counter: adds up a number of each call instead of 1; histogram: observes it instead of
+	 * how long the call took */
+	bool is_of_numbers;
 	unsigned line;
 	struct profile_label labels[PROFILE_LABELS_MAX];
 	size_t n_labels;
 	double bounds
-		[PROFILE_BOUNDS_MAX]; /* histogram: upper bounds in seconds, ascending, without +Inf */
+		[PROFILE_BOUNDS_MAX]; /* histogram: upper bounds in seconds (of numbers: whole), ascending, without +Inf */
 	size_t n_bounds;
 	struct profile_source *sources;
 	size_t n_sources;

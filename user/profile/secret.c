@@ -27,9 +27,9 @@ static const char *const words[] = {
 
 /* Words after which, or segments under which, only a number is meant. */
 static const char *const counts[] = {
-	"len",     "count",  "size",      "capacity",  "id",   "ids",     "index",
-	"pool",    "target", "total",     "type",      "kind", "version", "stats",
-	"service", "left",   "available", "generated", "used",
+	"len",   "len()",   "count",  "size",      "capacity",  "id",   "ids",
+	"index", "pool",    "target", "total",     "type",      "kind", "version",
+	"stats", "service", "left",   "available", "generated", "used",
 };
 
 /* Keys that everybody may see. */

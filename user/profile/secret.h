@@ -12,7 +12,7 @@
 
 /* True when a segment of the dotted path (or of a Rust type's path) names key
  * material: @at and @size are the segment's. A number of presignatures or keys
- * (`presignatures.len`, `key_count`) is none, nor is a public key. */
+ * (`presignatures.len()`, `key_count`) is none, nor is a public key. */
 bool secret_in_path(const char *path, size_t *at, size_t *size);
 /* The same for the name of an environment variable, where addresses with
  * passwords in them (POSTGRES_URL) count too. */

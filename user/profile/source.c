@@ -7,12 +7,11 @@
 #include "base/near.h"
 #include "profile/build.h"
 
-enum { KEY_FUNCTION, KEY_LABELS, KEY_ON, KEY_OPTIONAL, N_KEYS };
+enum { KEY_FUNCTION, KEY_LABELS, KEY_VALUE, KEY_ON, KEY_OPTIONAL, N_KEYS };
 
 static const struct tree_key source_keys[N_KEYS] = {
-	[KEY_FUNCTION] = { "function", true },
-	[KEY_LABELS] = { "labels", false },
-	[KEY_ON] = { "on", false },
+	[KEY_FUNCTION] = { "function", true },  [KEY_LABELS] = { "labels", false },
+	[KEY_VALUE] = { "value", false },       [KEY_ON] = { "on", false },
 	[KEY_OPTIONAL] = { "optional", false },
 };
 
@@ -189,13 +188,39 @@ static void bind_labels(struct build *b, const struct metric_draft *draft,
 	}
 }
 
+/* The number that this source measures, if its metric is one of numbers. */
+static void bind_number(struct build *b, struct metric_draft *draft, struct profile_source *source,
+			const struct label_draft *own, const yaml_node_t *node)
+{
+	const struct label_draft *number = draft->number.entry.value ? &draft->number : own;
+	bool has = number->entry.value;
+
+	if (draft->number.entry.value && own->entry.value)
+		fault_add(b->tree.page, tree_span(&b->tree, own->entry.key),
+			  "\"value\" stands in %s and again in a source of it", draft->what);
+	else if (!draft->named)
+		draft->metric->is_of_numbers = has;
+	else if (has && !draft->metric->is_of_numbers)
+		fault_add(
+			b->tree.page, tree_span(&b->tree, own->entry.key),
+			"\"value\" is missing in the first source of %s; all sources measure a number, or none",
+			draft->what);
+	else if (!has && draft->metric->is_of_numbers)
+		fault_add(
+			b->tree.page, tree_span(&b->tree, node),
+			"this source of %s lacks the key \"value\"; all sources measure a number, or none",
+			draft->what);
+	if (has)
+		number_bind(b, number, source);
+}
+
 static void build_source(struct build *b, struct metric_draft *draft, const struct tree_entry *item)
 {
 	struct profile_metric *metric = draft->metric;
 	struct tree_entry got[N_KEYS] = { [KEY_FUNCTION] = *item };
 	_free_ char *what = mem_printf("a source of %s", draft->what);
 	struct profile_source source = { .on = PROFILE_END_RETURN };
-	struct label_draft *own = NULL;
+	struct label_draft *own = NULL, number = {};
 	bool optional = false;
 	size_t n_own = 0;
 
@@ -208,11 +233,14 @@ static void build_source(struct build *b, struct metric_draft *draft, const stru
 		optional = read_optional(b, &got[KEY_OPTIONAL]);
 	if (got[KEY_LABELS].value)
 		own = labels_read(b, &got[KEY_LABELS], what, &n_own);
+	if (got[KEY_VALUE].value)
+		number_read(b, &got[KEY_VALUE], what, &number);
 	check_own_labels(b, draft, own, n_own);
 	source.func =
 		got[KEY_FUNCTION].value ? add_func(b, &got[KEY_FUNCTION], what) : PROFILE_FUNCS_MAX;
 	if (source.func < PROFILE_FUNCS_MAX) {
 		b->profile->funcs[source.func].required |= !optional;
+		bind_number(b, draft, &source, &number, got[KEY_FUNCTION].value);
 		if (!draft->named)
 			name_labels(draft, own, n_own);
 		check_feeds(b, draft, &source, got[KEY_FUNCTION].value);

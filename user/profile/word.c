@@ -62,10 +62,11 @@ bool word_is_profile_name(const char *text, struct word_fault *fault)
 	return is_name(text, "-", "may have only letters, digits, - and _", fault);
 }
 
-bool word_is_metric_name(const char *text, enum profile_metric_type type, struct word_fault *fault)
+bool word_is_metric_name(const char *text, enum profile_metric_type type, bool of_numbers,
+			 struct word_fault *fault)
 {
 	static const char *const taken[] = { "_bucket", "_count", "_sum", "_created", "_info" };
-	const char *suffix = type == PROFILE_COUNTER ? "_total" : "_seconds";
+	const char *suffix = type == PROFILE_COUNTER ? "_total" : of_numbers ? "" : "_seconds";
 	size_t n = strlen(text);
 
 	if (strchr(text, ':'))
@@ -80,6 +81,8 @@ bool word_is_metric_name(const char *text, enum profile_metric_type type, struct
 			   type == PROFILE_COUNTER ?
 				   "must end in _total, because it is a counter" :
 				   "must end in _seconds, because it is a histogram of durations");
+	if (type == PROFILE_HISTOGRAM && ends_in(text, "_total"))
+		return bad(fault, n - 6, 6, "ends like a counter, and is a histogram");
 	n -= strlen(suffix);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		size_t m = strlen(taken[i]);
@@ -149,9 +152,16 @@ bool word_is_argument(const char *text, struct word_fault *fault)
 		size = segment(text + at);
 		if (size == 0)
 			return bad(fault, at, 1, "has a dot with nothing at one side of it");
-		if (!is_identifier(text + at, size) && (n == 0 || !is_number(text + at, size)))
-			return bad(fault, at, size,
-				   "must be an argument and its fields, like vote.approve or tx.0");
+		if (n > 0 && size == 5 && strncmp(text + at, "len()", size) == 0) {
+			if (text[at + size])
+				return bad(fault, at, size,
+					   "must stand at the end: a length has no fields");
+		} else if (!is_identifier(text + at, size) &&
+			   (n == 0 || !is_number(text + at, size))) {
+			return bad(
+				fault, at, size,
+				"must be an argument and its fields, like vote.approve, tx.0 or shares.len()");
+		}
 		if (++n > PATH_SEGMENTS_MAX)
 			return bad(fault, at, size, "goes through more than five fields");
 		if (!text[at + size])

@@ -17,13 +17,16 @@ struct word_fault {
 };
 
 bool word_is_profile_name(const char *text, struct word_fault *fault);
-/* A Prometheus name with the suffix that its type asks for. */
-bool word_is_metric_name(const char *text, enum profile_metric_type type, struct word_fault *fault);
+/* A Prometheus name with the suffix that its type asks for, which is none of a histogram
+ * @of_numbers. */
+bool word_is_metric_name(const char *text, enum profile_metric_type type, bool of_numbers,
+			 struct word_fault *fault);
 bool word_is_label_name(const char *text, struct word_fault *fault);
 bool word_is_label_value(const char *text, struct word_fault *fault);
 /* A Rust path: `a::b::C::f` or `<A as B>::f`, `*` for any one segment. */
 bool word_is_function(const char *text, struct word_fault *fault);
-/* An argument and fields of it, `vote.approve`, that may be read: no secret. */
+/* An argument and fields of it, `vote.approve`, or a length, `shares.len()`, that may be
+ * read: no secret. */
 bool word_is_argument(const char *text, struct word_fault *fault);
 /* A raw value of the program: true, 42, Pending, Ok.Accepted. */
 bool word_is_raw(const char *text, struct word_fault *fault);

@@ -108,7 +108,7 @@ static void refuses_sources(void **state)
 		{ LABEL("x: {arg: self.signing_share.0, values: {A: a}}"), 7, 21, "signing_share",
 		  "argument \"self.signing_share.0\" names a secret; the agent reads no keys, shares, nonces or plaintext" },
 		{ LABEL("x: {arg: vote::a, values: {A: a}}"), 7, 16, "vote::a",
-		  "argument \"vote::a\" must be an argument and its fields, like vote.approve or tx.0" },
+		  "argument \"vote::a\" must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
 		{ LABEL("x: {outcome: {returned: a, canceled: b}}"), 7, 34, "canceled",
 		  "unknown outcome \"canceled\" in outcome" OF "; did you mean \"cancelled\"?" },
 		{ LABEL("x: {outcome: {returned: a, zzzzz: b}}"), 7, 34, "zzzzz",

@@ -85,7 +85,7 @@ static void refuses_forms(void **state)
 		  "a source of " A " lacks the key \"function\"" },
 		{ FROM("\n      - {func: a::b, function: a::b}"), 7, 10, "func",
 		  "unknown key \"func\" in a source of " A
-		  "; it may have function, labels, on, optional" },
+		  "; it may have function, labels, value, on, optional" },
 		{ FROM("\n      - {function: a::b, label: {x: a}}"), 7, 26, "label",
 		  "unknown key \"label\" in a source of " A "; did you mean \"labels\"?" },
 		{ FROM(" a::b::{{closure}}"), 6, 17, "{{closure}}",

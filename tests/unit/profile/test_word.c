@@ -45,12 +45,17 @@ static char *repeat(char c, size_t n)
 
 static bool is_counter(const char *text, struct word_fault *fault)
 {
-	return word_is_metric_name(text, PROFILE_COUNTER, fault);
+	return word_is_metric_name(text, PROFILE_COUNTER, false, fault);
 }
 
 static bool is_histogram(const char *text, struct word_fault *fault)
 {
-	return word_is_metric_name(text, PROFILE_HISTOGRAM, fault);
+	return word_is_metric_name(text, PROFILE_HISTOGRAM, false, fault);
+}
+
+static bool is_histogram_of_numbers(const char *text, struct word_fault *fault)
+{
+	return word_is_metric_name(text, PROFILE_HISTOGRAM, true, fault);
 }
 
 static void profile_names(void **state)
@@ -85,10 +90,17 @@ static void metric_names(void **state)
 		{ "dkg_ms", 0, 6, "must end in _seconds, because it is a histogram of durations" },
 		{ "dkg_bucket_seconds", 3, 7, "has a suffix that Prometheus adds by itself" },
 	};
+	static const char *const numbers[] = { "mpc_batch_items", "x_bytes", "x_seconds" };
+	static const struct word_case bad_numbers[] = {
+		{ "x_total", 1, 6, "ends like a counter, and is a histogram" },
+		{ "x_sum", 1, 4, "has a suffix that Prometheus adds by itself" },
+	};
 	_free_ char *much = repeat('a', 129);
 	struct word_fault fault;
 
 	(void)state;
+	EXPECT_GOOD(is_histogram_of_numbers, numbers);
+	EXPECT_BAD(is_histogram_of_numbers, bad_numbers);
 	EXPECT_GOOD(is_counter, counters);
 	EXPECT_GOOD(is_histogram, histograms);
 	EXPECT_BAD(is_counter, bad_counters);
@@ -135,8 +147,11 @@ static void label_values(void **state)
 static void arguments(void **state)
 {
 	static const char *const good[] = { "protocol", "vote.approve", "self.pool.len",
-					    "tx.0.1",   "a.b.c.d.e.f",  "vote.public_key" };
-	static const char form[] = "must be an argument and its fields, like vote.approve or tx.0";
+					    "tx.0.1",   "a.b.c.d.e.f",  "vote.public_key",
+					    "a.len()",  "a.b.0.len()",  "self.presignatures.len()",
+					    "len.len" };
+	static const char form[] =
+		"must be an argument and its fields, like vote.approve, tx.0 or shares.len()";
 	static const char dot[] = "has a dot with nothing at one side of it";
 	static const struct word_case bad[] = {
 		{ "vote..approve", 5, 1, dot },
@@ -148,6 +163,11 @@ static void arguments(void **state)
 		{ "&vote", 0, 5, form },
 		{ "*vote.x", 0, 5, form },
 		{ "vote::approve", 0, 13, form },
+		{ "len()", 0, 5, form },
+		{ "a.length()", 2, 8, form },
+		{ "a.len().b", 2, 5, "must stand at the end: a length has no fields" },
+		{ "self.nonces.len()", 5, 6,
+		  "names a secret; the agent reads no keys, shares, nonces or plaintext" },
 		{ "a.b.c.d.e.f.g", 12, 1, "goes through more than five fields" },
 		{ "self.secret_share.x", 5, 12,
 		  "names a secret; the agent reads no keys, shares, nonces or plaintext" },
