@@ -23,7 +23,32 @@
 #include "symbol/twin.h"
 #include "target/exe.h"
 
-static struct profile *profile;
+#define RETURNS(metric, function, values)                                        \
+	"  " metric "_total: {type: counter, help: x, from: 'results::" function \
+	"', labels: {l: {return: {" values "}}}}\n"
+
+/* Functions of results.rs, by what they return. */
+#define RESULTS_PROFILE                                                                            \
+	"profile: results\nmetrics:\n" RETURNS("a", "tested::judge", "Ok: o, Err: e") RETURNS(     \
+		"b", "matched::judge", "Ok: o, Err: e") RETURNS("c", "joined::judge",              \
+								"Ok: o, Err: e")                   \
+		RETURNS("d", "stored::judge", "Ok: o, Err: e") RETURNS(                            \
+			"e", "number::judge", "1: one, 2: two") RETURNS("f", "matched::caller",    \
+									"Ok: o, Err: e")           \
+			RETURNS("g", "plain::pair", "Ok: o, Err: e") RETURNS(                      \
+				"h", "plain::nested", "Ok: o, Err: e") RETURNS("i",                \
+									       "plain::pointer",   \
+									       "Some: s, None: n") \
+				RETURNS("j", "plain::number", "Some: s, None: n") RETURNS(         \
+					"k", "plain::deep", "Some.Some: s, Some.None: m, None: n") \
+					RETURNS("l", "plain::bytes", "Ok: o, Err: e") RETURNS(     \
+						"m", "plain::wide", "Ok: o, Err: e")               \
+						RETURNS("n", "plain::large", "Ok: o, Err: e")      \
+							RETURNS("o", "plain::large_enum",          \
+								"Ok.Ok: o, Ok.Err: p, Err: e")
+
+/* Of tiny.rs, of results.rs, and the one that goes with the input. */
+static struct profile *tiny, *results, *profile;
 static unsigned long long plans, sites;
 
 static void reached(void)
@@ -343,10 +368,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint32_t n_second = 0;
 
-	if (!profile) {
-		profile = tiny_profile(TINY_PROFILE);
+	if (!tiny) {
+		tiny = tiny_profile(TINY_PROFILE);
+		results = tiny_profile(RESULTS_PROFILE);
 		atexit(reached);
 	}
+	profile = memmem(data, size, "results.rs", 10) ? results : tiny;
 	for (enum second kind = DEBUG_FILE; size > 8 && kind <= TWIN; kind++) {
 		if (memcmp(data + size - 8, marks[kind], 4) != 0)
 			continue;
