@@ -380,10 +380,12 @@ void agent_check_files(struct agent *agent)
 
 		if (!node->unprobed)
 			continue;
-		if (scan_process("/proc", node->tgid, &p) < 0 || p.start != node->start)
+		if (scan_process("/proc", node->tgid, &p) < 0 || p.start != node->start) {
 			node->unprobed = false;
-		else if (!node->binary->changed)
+			node->ended = agent_now();
+		} else if (!node->binary->changed) {
 			process_began(&p, agent);
+		}
 	}
 }
 
@@ -452,7 +454,7 @@ void agent_forget(struct agent *agent)
 	for (size_t i = 0; i < agent->nodes.n;) {
 		struct node *node = agent->nodes.at[i];
 
-		if (!node->ended || now - node->ended < AGENT_FORGET_SECONDS) {
+		if (!node->ended || node->unprobed || now - node->ended < AGENT_FORGET_SECONDS) {
 			i++;
 			continue;
 		}
