@@ -38,6 +38,23 @@ static void look_at_sections(Elf *elf, struct debugfile_says *out)
 	}
 }
 
+static void look_at_segments(Elf *elf, struct debugfile_says *out)
+{
+	size_t n = 0;
+
+	if (elf_getphdrnum(elf, &n) != 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD || !(ph.p_flags & PF_X))
+			continue;
+		if (!out->code_size)
+			out->code_addr = ph.p_vaddr;
+		out->code_size += ph.p_memsz;
+	}
+}
+
 bool debugfile_ask(int fd, struct debugfile_says *out)
 {
 	const void *id = NULL;
@@ -63,6 +80,7 @@ bool debugfile_ask(int fd, struct debugfile_says *out)
 		memcpy(out->link, link, strlen(link) + 1);
 		out->crc = crc;
 	}
+	look_at_segments(elf, out);
 	look_at_sections(elf, out);
 	elf_end(elf);
 	return true;

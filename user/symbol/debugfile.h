@@ -20,11 +20,13 @@
 struct debugfile_says {
 	uint8_t build_id[DEBUGFILE_ID_MAX];
 	size_t n_build_id; /* 0: none */
-	bool dwarf;        /* there is a .debug_info */
-	bool symtab;       /* there is a .symtab */
-	bool dwz;          /* a part of it was moved to a file of its own (.gnu_debugaltlink) */
-	char link[256];    /* the file name in .gnu_debuglink, empty when there is none */
-	uint32_t crc;      /* that file's CRC-32 */
+	/* where its code is, in memory, and how large: debug files say it too */
+	uint64_t code_addr, code_size;
+	bool dwarf;     /* there is a .debug_info */
+	bool symtab;    /* there is a .symtab */
+	bool dwz;       /* a part of it was moved to a file of its own (.gnu_debugaltlink) */
+	char link[256]; /* the file name in .gnu_debuglink, empty when there is none */
+	uint32_t crc;   /* that file's CRC-32 */
 };
 
 /* False where @fd is no ELF file, or a damaged one. */

@@ -103,6 +103,17 @@ static bool usable(const struct debugfile_says *exe, int fd, const char *name, s
 		other_build(exe, &file, name, why);
 		return false;
 	}
+	if (!exe->n_build_id &&
+	    (file.code_addr != exe->code_addr || file.code_size != exe->code_size)) {
+		strbuf_printf(why,
+			      "%s is of another build: its code is 0x%llx bytes at 0x%llx, the "
+			      "executable's 0x%llx at 0x%llx, and neither has a build-id",
+			      name, (unsigned long long)file.code_size,
+			      (unsigned long long)file.code_addr,
+			      (unsigned long long)exe->code_size,
+			      (unsigned long long)exe->code_addr);
+		return false;
+	}
 	if (!file.dwarf)
 		strbuf_printf(why, "%s has no debug information in it", name);
 	else if (file.dwz)
@@ -167,6 +178,10 @@ static int take_given(const struct source_look *look, const struct debugfile_say
 	out->fd = fcntl(look->debug_fd, F_DUPFD_CLOEXEC, 0);
 	out->name = mem_printf("%s %s", look->server ? "debuginfod" : "debug file",
 			       look->server ? look->server : look->debug);
+	if (!exe->n_build_id)
+		strbuf_puts(&out->not,
+			    "neither it nor the executable has a build-id, so that it is "
+			    "of this build is not certain; ");
 	return 0;
 }
 

@@ -88,6 +88,7 @@ static void asks_what_a_file_has(void **state)
 	assert_int_equal(says.build_id[19], 0x9e);
 	assert_true(says.dwarf && says.symtab && !says.dwz);
 	assert_string_equal(says.link, "");
+	assert_true(says.code_size > 0x400 && says.code_addr > 0);
 	assert_false(debugfile_ask(text, &says));
 	assert_false(debugfile_ask(empty, &says));
 	assert_false(debugfile_ask(-1, &says));

@@ -167,6 +167,42 @@ static void insists_on_the_file_that_was_given(void **state)
 	unlink(other);
 }
 
+/* Without build-ids the code must at least be where it is and as large as it is. */
+static void compares_what_has_no_build_id(void **state)
+{
+	struct source_options from = { .debug = other };
+	_free_ uint8_t *file = mem_alloc(TINY_SIZE);
+	Elf64_Ehdr *eh = (void *)file;
+	Elf64_Phdr *ph = (void *)(file + sizeof(*eh));
+	struct source source;
+	struct err err = {};
+	_close_ int exe = -1;
+
+	(void)state;
+	memcpy(file, tiny_elf, TINY_SIZE);
+	assert_int_equal(eh->e_phoff, sizeof(*eh));
+	for (unsigned i = 0; i < eh->e_phnum; i++)
+		if (ph[i].p_type == PT_NOTE)
+			ph[i].p_type = PT_NULL;
+	for (unsigned i = 0; i < eh->e_shnum; i++)
+		if (((Elf64_Shdr *)(file + eh->e_shoff))[i].sh_type == SHT_NOTE)
+			((Elf64_Shdr *)(file + eh->e_shoff))[i].sh_type = SHT_NULL;
+	exe = tiny_file(file, TINY_SIZE);
+	put(other, file, TINY_SIZE);
+	assert_int_equal(find(&from, exe, &source, &err), 0);
+	assert_int_equal(source.kind, SOURCE_FILE);
+	assert_non_null(strstr(source.not.text, "is not certain"));
+	source_close(&source);
+	for (unsigned i = 0; i < eh->e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && (ph[i].p_flags & PF_X))
+			ph[i].p_memsz += 16;
+	put(other, file, TINY_SIZE);
+	assert_int_equal(find(&from, exe, &source, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "is of another build: its code is 0x"));
+	source_close(&source);
+	unlink(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +210,7 @@ int main(void)
 		cmocka_unit_test(prefers_the_separate_file),
 		cmocka_unit_test(passes_over_what_is_of_no_use),
 		cmocka_unit_test(insists_on_the_file_that_was_given),
+		cmocka_unit_test(compares_what_has_no_build_id),
 	};
 
 	return cmocka_run_group_tests(tests, make, drop);
