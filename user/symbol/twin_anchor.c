@@ -5,13 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_LEN 4096
-
 /* A source position that function @f refers to. */
 struct position {
-	const uint8_t *name;
-	uint64_t len;
-	uint32_t line, column;
+	struct twin_position at;
 	uint32_t f, ref; /* ref: index in twin_code.refs */
 };
 
@@ -20,44 +16,21 @@ struct positions {
 	size_t n, cap;
 };
 
-/* struct { &str file; u32 line, column; }, as rustc lays out core::panic::Location. */
-static bool read_position(const struct twin_code *code, uint64_t addr, struct position *out)
+static int same_place(const struct twin_position *x, const struct twin_position *y)
 {
-	const uint8_t *p = image_bytes(code->image, addr, 24);
-	uint64_t name;
-
-	if (!p || !twin_code_pointer(code, addr) || twin_code_pointer(code, addr + 8) ||
-	    twin_code_pointer(code, addr + 16))
-		return false;
-	name = image_pointer(code->image, addr);
-	memcpy(&out->len, p + 8, 8);
-	memcpy(&out->line, p + 16, 4);
-	memcpy(&out->column, p + 20, 4);
-	if (out->len < 4 || out->len > NAME_MAX_LEN || !out->line || !out->column ||
-	    image_executable(code->image, name))
-		return false;
-	out->name = image_bytes(code->image, name, out->len);
-	return out->name && memcmp(out->name + out->len - 3, ".rs", 3) == 0;
-}
-
-static int same_place(const struct position *x, const struct position *y)
-{
-	int name;
-
 	if (x->line != y->line)
 		return x->line < y->line ? -1 : 1;
 	if (x->column != y->column)
 		return x->column < y->column ? -1 : 1;
 	if (x->len != y->len)
 		return x->len < y->len ? -1 : 1;
-	name = memcmp(x->name, y->name, x->len);
-	return name;
+	return memcmp(x->name, y->name, x->len);
 }
 
 static int by_place(const void *a, const void *b)
 {
 	const struct position *x = a, *y = b;
-	int place = same_place(x, y);
+	int place = same_place(&x->at, &y->at);
 
 	if (place)
 		return place;
@@ -76,7 +49,7 @@ static bool *own_positions(const struct twin_code *code, const uint32_t *first)
 			p.f = first[f];
 			p.ref = code->funcs[f].ref + r;
 			if (!code->refs.at[p.ref].branch &&
-			    read_position(code, code->refs.at[p.ref].target, &p))
+			    twin_data_position(code, code->refs.at[p.ref].target, &p.at))
 				*VEC_ADD(&all) = p;
 		}
 	}
@@ -85,7 +58,7 @@ static bool *own_positions(const struct twin_code *code, const uint32_t *first)
 	for (size_t i = 0, n; i < all.n; i += n) {
 		bool one = true;
 
-		for (n = 0; i + n < all.n && same_place(&all.at[i], &all.at[i + n]) == 0; n++)
+		for (n = 0; i + n < all.n && same_place(&all.at[i].at, &all.at[i + n].at) == 0; n++)
 			one &= all.at[i + n].f == all.at[i].f;
 		for (size_t k = 0; k < n && one; k++)
 			own[all.at[i + k].ref] = true;

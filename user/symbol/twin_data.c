@@ -8,6 +8,8 @@
 #define OBJECT_MAX 4096 /* bytes compared of one object */
 #define DEPTH_MAX 3     /* pointers followed from one reference */
 #define POINTERS_MAX 512
+#define NAME_MAX_LEN 4096 /* of a source file */
+#define PARTS_MIN 3       /* of two paths that must agree, where their beginnings do not */
 
 struct comparison {
 	const struct twin_code *a, *b;
@@ -79,6 +81,41 @@ static bool pointers_agree(struct comparison *c, uint64_t x, uint64_t y, unsigne
 			     depth + 1);
 }
 
+bool twin_data_position(const struct twin_code *code, uint64_t addr, struct twin_position *out)
+{
+	const uint8_t *p = image_bytes(code->image, addr, TWIN_POSITION_SIZE);
+	uint64_t name;
+
+	if (!p || !twin_code_pointer(code, addr) || twin_code_pointer(code, addr + 8) ||
+	    twin_code_pointer(code, addr + 16))
+		return false;
+	name = image_pointer(code->image, addr);
+	memcpy(&out->len, p + 8, 8);
+	memcpy(&out->line, p + 16, 4);
+	memcpy(&out->column, p + 20, 4);
+	if (out->len < 4 || out->len > NAME_MAX_LEN || !out->line || !out->column ||
+	    image_executable(code->image, name))
+		return false;
+	out->name = image_bytes(code->image, name, out->len);
+	return out->name && memcmp(out->name + out->len - 3, ".rs", 3) == 0;
+}
+
+/* The same path, or the same last parts of it. */
+static bool paths_agree(const struct twin_position *x, const struct twin_position *y)
+{
+	uint64_t n = x->len < y->len ? x->len : y->len, same = 0;
+	unsigned parts = 0;
+
+	while (same < n && x->name[x->len - 1 - same] == y->name[y->len - 1 - same])
+		parts += x->name[x->len - 1 - same++] == '/';
+	return parts >= PARTS_MIN || (same == x->len && same == y->len);
+}
+
+static bool positions_agree(const struct twin_position *x, const struct twin_position *y)
+{
+	return x->line == y->line && x->column == y->column && paths_agree(x, y);
+}
+
 static uint64_t distant(const struct image *image, uint64_t base, uint64_t at)
 {
 	const uint8_t *p = image_bytes(image, at, 4);
@@ -139,9 +176,13 @@ static uint64_t piece_agrees(struct comparison *c, const struct objects *o, uint
 {
 	uint64_t x = o->x + at, y = o->y + at, left = o->size - at;
 	bool pointer = twin_code_pointer(c->a, x);
+	struct twin_position px, py;
 
 	if (pointer != twin_code_pointer(c->b, y))
 		return 0;
+	if (pointer && left >= TWIN_POSITION_SIZE && twin_data_position(c->a, x, &px) &&
+	    twin_data_position(c->b, y, &py))
+		return positions_agree(&px, &py) ? TWIN_POSITION_SIZE : 0;
 	if (pointer)
 		return left < 8 || pointers_agree(c, x, y, o->depth) ? 8 : 0;
 	if (o->jumps && at % 4 == 0 && left >= 4 && leads_to_code(c->a, o->x, x) &&

@@ -144,6 +144,71 @@ static void follows_pointers(void **state)
 	assert_false(agrees(pointers, number_instead, NULL));
 }
 
+/* A source position, in builds from different folders. */
+static void position(struct tiny_twin *t, const char *path, uint32_t line)
+{
+	text(t, path);
+	twin_thing(t, false);
+	twin_location(t, 0, line);
+	twin_thing(t, true);
+	twin_lea(t, 1);
+	twin_ret(t);
+}
+
+static void position_here(struct tiny_twin *t)
+{
+	position(t, "/root/.cargo/crate-1.2/src/a.rs", 12);
+}
+
+static void position_there(struct tiny_twin *t)
+{
+	position(t, "/home/builder/crate-1.2/src/a.rs", 12);
+}
+
+static void position_of_another_line(struct tiny_twin *t)
+{
+	position(t, "/home/builder/crate-1.2/src/a.rs", 13);
+}
+
+static void position_of_another_crate(struct tiny_twin *t)
+{
+	position(t, "/home/builder/crate-1.3/src/a.rs", 12);
+}
+
+static void short_position(struct tiny_twin *t)
+{
+	position(t, "src/a.rs", 12);
+}
+
+static void compares_positions(void **state)
+{
+	(void)state;
+	assert_true(agrees(position_here, position_here, NULL));
+	assert_true(agrees(position_here, position_there, NULL));
+	assert_true(agrees(short_position, short_position, NULL));
+	assert_false(agrees(position_there, position_of_another_line, NULL));
+	assert_false(agrees(position_here, position_of_another_crate, NULL));
+	assert_false(agrees(position_here, short_position, NULL));
+}
+
+static void reads_positions(void **state)
+{
+	struct tiny_twin t = {};
+	struct twin_position p = {};
+	struct tiny_side s;
+
+	(void)state;
+	short_position(&t);
+	s = twin_open(&t, false);
+	assert_true(twin_data_position(s.code, t.at[1].addr, &p));
+	assert_true(p.line == 12 && p.column == 5 && p.len == 8);
+	assert_memory_equal(p.name, "src/a.rs", 8);
+	assert_false(twin_data_position(s.code, t.at[0].addr, &p));
+	assert_false(twin_data_position(s.code, t.at[1].addr + 8, &p));
+	assert_false(twin_data_position(s.code, UINT64_MAX - 8, &p));
+	twin_close(&s);
+}
+
 /* A jump table of two entries into a function that may be longer in front of them. */
 static void jumps_to(struct tiny_twin *t, uint32_t second)
 {
@@ -266,6 +331,8 @@ int main(void)
 		cmocka_unit_test(compares_strings),
 		cmocka_unit_test(compares_constants),
 		cmocka_unit_test(follows_pointers),
+		cmocka_unit_test(compares_positions),
+		cmocka_unit_test(reads_positions),
 		cmocka_unit_test(compares_jump_tables),
 		cmocka_unit_test(compares_tables_of_strings),
 		cmocka_unit_test(compares_places_in_code),
