@@ -157,22 +157,22 @@ static void position(struct tiny_twin *t, const char *path, uint32_t line)
 
 static void position_here(struct tiny_twin *t)
 {
-	position(t, "/root/.cargo/crate-1.2/src/a.rs", 12);
+	position(t, "/opt/one/crate-1.2/src/a.rs", 12);
 }
 
 static void position_there(struct tiny_twin *t)
 {
-	position(t, "/home/builder/crate-1.2/src/a.rs", 12);
+	position(t, "/srv/elsewhere/crate-1.2/src/a.rs", 12);
 }
 
 static void position_of_another_line(struct tiny_twin *t)
 {
-	position(t, "/home/builder/crate-1.2/src/a.rs", 13);
+	position(t, "/srv/elsewhere/crate-1.2/src/a.rs", 13);
 }
 
 static void position_of_another_crate(struct tiny_twin *t)
 {
-	position(t, "/home/builder/crate-1.3/src/a.rs", 12);
+	position(t, "/srv/elsewhere/crate-1.3/src/a.rs", 12);
 }
 
 static void short_position(struct tiny_twin *t)
@@ -305,6 +305,105 @@ static void compares_places_in_code(void **state)
 	assert_false(agrees(to_the_beginning, into_the_middle, NULL));
 }
 
+/* In a file linked to fixed addresses a number can be one, in code and in data. */
+static void fixed_to(struct tiny_twin *t, const char *words, uint32_t number)
+{
+	t->fixed = true;
+	twin_thing(t, false);
+	twin_pointer(t, 1);
+	text(t, words);
+	refer_to_each(t, 2);
+	twin_thing(t, true);
+	twin_address(t, 0);
+	twin_mov(t, number);
+	twin_ret(t);
+}
+
+static void fixed(struct tiny_twin *t)
+{
+	fixed_to(t, "some words", 7);
+}
+
+static void fixed_other_words(struct tiny_twin *t)
+{
+	fixed_to(t, "SOME words", 7);
+}
+
+static void knows_fixed_addresses(void **state)
+{
+	struct tiny_twin x = {}, y = {}, z = {};
+	struct tiny_side a, b, c;
+
+	(void)state;
+	assert_true(agrees(fixed, fixed, NULL));
+	assert_false(agrees(fixed, fixed_other_words, NULL));
+	fixed_to(&x, "", 7);
+	fixed_to(&y, "", 7);
+	fixed_to(&z, "", 8);
+	a = twin_open(&x, false);
+	b = twin_open(&y, true);
+	c = twin_open(&z, true);
+	assert_true(a.code->fixed);
+	assert_true(twin_code_equal(a.code, 1, b.code, 0));
+	assert_false(twin_code_equal(a.code, 1, c.code, 0));
+	twin_close(&a);
+	twin_close(&b);
+	twin_close(&c);
+}
+
+/* Functions of this very program, equal but for what they import. */
+__attribute__((noinline, noipa)) int import_one(void);
+__attribute__((noinline, noipa)) int import_another(void);
+__attribute__((noinline, noipa)) int import_one_again(void);
+
+int import_one(void)
+{
+	return (int)getppid() + 1;
+}
+
+int import_another(void)
+{
+	return (int)getpgrp() + 1;
+}
+
+int import_one_again(void)
+{
+	return (int)getppid() + 1;
+}
+
+static uint32_t own(const struct twin_code *code, const char *name)
+{
+	uint32_t f = TWIN_NONE;
+
+	for (size_t i = 0; i < code->image->n_symbols; i++)
+		if (strcmp(code->image->symbols[i].name, name) == 0)
+			f = twin_code_at(code, code->image->symbols[i].addr);
+	assert(f != TWIN_NONE);
+	return f;
+}
+
+static void compares_imports(void **state)
+{
+	_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	_cleanup_(twin_code_freep) struct twin_code *code = NULL;
+	_cleanup_(image_freep) struct image *im = NULL;
+	struct twin_pairs pairs = {};
+	uint32_t one, other, again;
+
+	(void)state;
+	assert_int_equal(image_open(fd, "self", &im, NULL), 0);
+	image_load_symbols(im, im->elf);
+	assert_int_equal(twin_code_open(im, &code, NULL), 0);
+	one = own(code, "import_one");
+	other = own(code, "import_another");
+	again = own(code, "import_one_again");
+	assert_true(twin_code_equal(code, one, code, again));
+	assert_true(twin_code_equal(code, one, code, other));
+	assert_true(twin_data_agrees(code, one, code, again, &pairs));
+	assert_false(twin_data_agrees(code, one, code, other, &pairs));
+	free(pairs.at);
+}
+
 /* Real data: every function agrees with itself. */
 static void agrees_with_itself(void **state)
 {
@@ -336,6 +435,8 @@ int main(void)
 		cmocka_unit_test(compares_jump_tables),
 		cmocka_unit_test(compares_tables_of_strings),
 		cmocka_unit_test(compares_places_in_code),
+		cmocka_unit_test(knows_fixed_addresses),
+		cmocka_unit_test(compares_imports),
 		cmocka_unit_test(agrees_with_itself),
 	};
 

@@ -21,6 +21,7 @@ struct tiny_fix {
 	uint32_t at, to;
 	bool pointer; /* 8 bytes in data, else the distance in 4 */
 	bool table;   /* the distance from the thing's beginning */
+	bool number;  /* the address itself */
 	uint32_t add;
 };
 
@@ -36,6 +37,7 @@ struct tiny_twin {
 	struct tiny_thing at[TWIN_THINGS];
 	uint32_t n;
 	const char *comment; /* .comment, or NULL */
+	bool fixed;          /* linked to fixed addresses, without relocations */
 };
 
 /* Functions and data are numbered in the order in which they are added. */
@@ -62,7 +64,8 @@ static inline void twin_fix(struct tiny_twin *t, uint32_t to, bool pointer, bool
 	struct tiny_thing *thing = &t->at[t->n - 1];
 
 	assert(thing->n_fixes < ARRAY_SIZE(thing->fixes));
-	thing->fixes[thing->n_fixes++] = (struct tiny_fix){ thing->n, to, pointer, table, add };
+	thing->fixes[thing->n_fixes++] =
+		(struct tiny_fix){ thing->n, to, pointer, table, false, add };
 	twin_put(t, none, pointer ? 8 : 4);
 }
 
@@ -94,6 +97,13 @@ static inline void twin_load(struct tiny_twin *t, uint32_t to) /* mov rdi, [rip 
 {
 	TWIN_PUT(t, { 0x48, 0x8b, 0x3d });
 	twin_fix(t, to, false, false, 0);
+}
+
+static inline void twin_address(struct tiny_twin *t, uint32_t to) /* mov edi, address of to */
+{
+	TWIN_PUT(t, { 0xbf });
+	twin_fix(t, to, false, false, 0);
+	t->at[t->n - 1].fixes[t->at[t->n - 1].n_fixes - 1].number = true;
 }
 
 static inline void twin_ret(struct tiny_twin *t)
@@ -183,7 +193,11 @@ static inline void twin_apply(const struct tiny_twin *t, uint8_t *file, uint64_t
 			uint64_t at = thing->addr + fix->at, to = t->at[fix->to].addr + fix->add;
 			Elf64_Rela rela = { at, ELF64_R_INFO(0, R_X86_64_RELATIVE), (int64_t)to };
 
-			if (fix->pointer)
+			if (fix->pointer && t->fixed)
+				memcpy(file + at, &to, sizeof(to));
+			else if (fix->number)
+				twin_put32(file + at, to);
+			else if (fix->pointer)
 				memcpy(file + TWIN_RELA_AT + (*n_rela)++ * sizeof(rela), &rela,
 				       sizeof(rela));
 			else
@@ -229,6 +243,7 @@ static inline int twin_link(struct tiny_twin *t, bool reverse)
 
 	memset(file, 0, sizeof(file));
 	twin_place(t, reverse);
+	eh.e_type = t->fixed ? ET_EXEC : ET_DYN;
 	for (uint32_t k = 0; k < t->n; k++)
 		if (t->at[k].code)
 			eh.e_entry = t->at[k].addr; /* of the last function added */
