@@ -60,6 +60,10 @@ static void want_value(struct wish *wish, size_t func, const struct plan_value *
 	if (!*value->text)
 		return; /* the profile does not ask for it */
 	want_label(wish, func, value->slot, NULL);
+	if (value->reading != PLAN_LABEL) { /* the last that asks for the slot has its way */
+		wish->profile.funcs[func].values[value->slot].is_number = true;
+		wish->profile.funcs[func].values[value->slot].path = value->text;
+	}
 	for (size_t t = 0; t < value->n_tests; t++) {
 		for (size_t c = 0; c < value->tests[t].n_choices; c++)
 			want_choice(wish, func, value->slot, &value->tests[t].choices[c]);
@@ -132,10 +136,17 @@ static void follows_tests(const struct abi_value *value, size_t n_labels)
 	}
 }
 
+/* The last test of a number compares nothing, and those before it lead there or nowhere. */
+static void leads_to_number(const struct abi_value *value)
+{
+	HOLDS(value->tests[value->n_tests - 1].n_choices == 0 && value->is_signed <= 1);
+	follows_tests(value, 0);
+}
+
 static void follows_site(const struct layout *layout, const struct compiled *compiled,
 			 const struct abi_site *site)
 {
-	bool ended = false;
+	bool ended = false, numbers = false;
 
 	HOLDS(site->kind <= ABI_SITE_CANCEL && site->func < layout->profile->n_funcs);
 	follows_address(&site->key);
@@ -147,8 +158,17 @@ static void follows_site(const struct layout *layout, const struct compiled *com
 			HOLDS(site->slot[v] == ABI_NO_SLOT);
 			continue;
 		}
-		HOLDS(site->slot[v] < layout->profile->funcs[site->func].n_values);
 		HOLDS(site->value[v] < compiled->n_values);
+		HOLDS((site->slot[v] & ~ABI_NUMBER_SLOT) <
+		      layout->profile->funcs[site->func].n_values);
+		HOLDS(!numbers ||
+		      site->slot[v] & ABI_NUMBER_SLOT); /* they stand behind the labels */
+		numbers = site->slot[v] & ABI_NUMBER_SLOT;
+		if (numbers) {
+			leads_to_number(&compiled->values[site->value[v]]);
+			continue;
+		}
+		HOLDS(compiled->values[site->value[v]].is_signed == 0);
 		follows_tests(&compiled->values[site->value[v]],
 			      layout->values[site->func][site->slot[v]].n);
 	}

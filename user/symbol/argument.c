@@ -10,6 +10,8 @@
 #include "symbol/result.h"
 #include "symbol/type.h"
 
+#define PARTS_MAX 4
+
 bool argument_parameter(Dwarf_Die *die, const char *name, size_t len, Dwarf_Die *out)
 {
 	if (dwarf_child(die, out) != 0)
@@ -52,18 +54,104 @@ static unsigned masked_register(const Dwarf_Op *expr, size_t len)
 	return dwarf_reg(expr[0].atom - DW_OP_breg0);
 }
 
-unsigned argument_register(const struct function *fn, Dwarf_Die *param)
+/* Where an argument's bytes are when the function is entered. */
+struct location {
+	bool in_memory; /* at `offset` from what register `base` holds */
+	unsigned base;
+	int64_t offset;
+	size_t n; /* else in parts, in registers */
+	struct part {
+		unsigned reg;
+		uint64_t at, size; /* of the argument's bytes */
+	} part[PARTS_MAX];
+};
+
+static bool is_register(const Dwarf_Op *op)
+{
+	return op->atom >= DW_OP_reg0 && op->atom <= DW_OP_reg31;
+}
+
+/* `reg 5; piece 8; reg 4; piece 8`: a slice; a part without a register is nowhere. */
+static bool read_parts(const Dwarf_Op *expr, size_t len, struct location *out)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned reg = REG_NONE;
+
+		if (is_register(&expr[i]))
+			reg = dwarf_reg(expr[i++].atom - DW_OP_reg0);
+		if (i == len || expr[i].atom != DW_OP_piece || out->n == PARTS_MAX)
+			return false;
+		out->part[out->n++] = (struct part){ reg, at, expr[i].number };
+		at += expr[i].number;
+	}
+	return out->n > 0;
+}
+
+static bool locate(const struct function *fn, Dwarf_Die *param, struct location *out)
 {
 	Dwarf_Attribute at;
 	Dwarf_Op *expr;
 	size_t len;
 
+	*out = (struct location){};
 	if (!dwarf_attr_integrate(param, DW_AT_location, &at) ||
-	    dwarf_getlocation_addr(&at, fn->low, &expr, &len, 1) != 1)
-		return REG_NONE;
-	if (len != 1 || expr[0].atom < DW_OP_reg0 || expr[0].atom > DW_OP_reg31)
-		return masked_register(expr, len);
-	return dwarf_reg(expr[0].atom - DW_OP_reg0);
+	    dwarf_getlocation_addr(&at, fn->low, &expr, &len, 1) != 1 || !len)
+		return false;
+	if (len == 1 && expr[0].atom >= DW_OP_breg0 && expr[0].atom <= DW_OP_breg31) {
+		out->in_memory = true;
+		out->base = dwarf_reg(expr[0].atom - DW_OP_breg0);
+		out->offset = (int64_t)expr[0].number;
+		return out->base != REG_NONE;
+	}
+	if (len > 1 && masked_register(expr, len) == REG_NONE)
+		return read_parts(expr, len, out);
+	out->n = 1;
+	out->part[0] = (struct part){ masked_register(expr, len), 0, 8 };
+	if (is_register(&expr[0]))
+		out->part[0].reg = dwarf_reg(expr[0].atom - DW_OP_reg0);
+	return out->part[0].reg != REG_NONE;
+}
+
+unsigned argument_register(const struct function *fn, Dwarf_Die *param)
+{
+	struct location where;
+
+	return locate(fn, param, &where) && !where.in_memory && where.n == 1 ? where.part[0].reg :
+									       REG_NONE;
+}
+
+/* Turns a recipe that begins with the argument's own bytes into one that begins with a
+ * register: the value itself, or the first pointer on the way to it. */
+static bool begin_in_register(const struct location *where, struct abi_recipe *r)
+{
+	int32_t *first = r->n_steps ? &r->add[0] : &r->tail;
+	uint64_t size = r->n_steps ? 8 : r->width;
+
+	if (where->in_memory) {
+		r->reg = (uint8_t)code_abi_reg(where->base);
+		return where->offset >= INT32_MIN && where->offset <= INT32_MAX &&
+		       !__builtin_add_overflow(*first, (int32_t)where->offset, first);
+	}
+	for (size_t i = 0; i < where->n; i++) {
+		const struct part *part = &where->part[i];
+
+		if (*first < 0 || (uint64_t)*first != part->at || part->size < size ||
+		    part->reg == REG_NONE)
+			continue;
+		r->reg = (uint8_t)code_abi_reg(part->reg);
+		*first = 0;
+		if (r->n_steps) {
+			r->n_steps--;
+			memmove(&r->add[0], &r->add[1], r->n_steps * sizeof(r->add[0]));
+			r->add[r->n_steps] = 0;
+		} else {
+			r->in_register = 1;
+		}
+		return true;
+	}
+	return false;
 }
 
 bool argument_plain(const struct function *fn, Dwarf_Die *die, const struct profile_value *want,
@@ -71,40 +159,27 @@ bool argument_plain(const struct function *fn, Dwarf_Die *die, const struct prof
 {
 	size_t len = strcspn(want->path, ".");
 	struct type_place place = {};
+	struct location where;
 	Dwarf_Die param;
-	unsigned reg;
 
 	if (!argument_parameter(die, want->path, len, &param) ||
 	    !result_type(&param, &place.type)) {
 		strbuf_printf(why, "no parameter \"%.*s\"", (int)len, want->path);
 		return false;
 	}
-	reg = argument_register(fn, &param);
-	if (reg == REG_NONE) {
-		strbuf_puts(why, "it is not in one register when the function is entered");
+	if (!locate(fn, &param, &where)) {
+		strbuf_puts(why, "it is in no known place when the function is entered");
 		return false;
-	}
-	if (dwarf_tag(&place.type) == DW_TAG_pointer_type) {
-		if (!result_type(&place.type, &place.type))
-			return false;
-	} else if (want->path[len] || type_size(&place.type) > 8) {
-		strbuf_puts(why, "only scalars and what is behind references can be read");
-		return false;
-	} else {
-		place.recipe.in_register = 1;
 	}
 	if (want->path[len] && !type_follow(&place, want->path + len + 1, why))
 		return false;
 	if (!type_tests(&place, want, value, why))
 		return false;
 	for (size_t t = 0; t < value->n_tests; t++) {
-		struct abi_recipe *r = &value->tests[t].recipe;
-
-		r->reg = (uint8_t)code_abi_reg(reg);
-		if (r->in_register && (r->tail || r->n_steps)) {
-			strbuf_puts(why, "it is passed in a register in a form not supported");
-			return false;
-		}
+		if (begin_in_register(&where, &value->tests[t].recipe))
+			continue;
+		strbuf_puts(why, "it is passed in registers in a form not supported");
+		return false;
 	}
 	value->text = mem_strdup(want->path);
 	return true;

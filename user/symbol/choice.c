@@ -321,6 +321,8 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 	Dwarf_Die type;
 	unsigned index;
 
+	if (value->is_number)
+		return type_number(place, out, why);
 	/* references to the value itself: protocol: &SignatureProtocol */
 	while (dwarf_tag(&at.type) == DW_TAG_pointer_type && at.recipe.n_steps < ABI_STEPS_MAX) {
 		Dwarf_Attribute attr;

@@ -45,6 +45,14 @@ static bool read_choice(struct pack_text *t, size_t index, struct plan_test *tes
 	       pack_want(t, "=") && read_target(t, index, choice);
 }
 
+/* `number RECIPE` or `signed RECIPE`: the end of a value that is a number. */
+static bool read_number(struct pack_text *t, struct plan_value *value)
+{
+	if (value->n_tests == ABI_TESTS_MAX)
+		return pack_bad(t, "a value has at most %d tests", ABI_TESTS_MAX);
+	return pack_recipe(t, false, &value->tests[value->n_tests++].recipe) && pack_done(t);
+}
+
 static bool read_test(struct pack_text *t, struct plan_value *value)
 {
 	size_t index = value->n_tests;
@@ -92,13 +100,19 @@ static bool read_value(struct pack_text *t, struct plan_site *site)
 	site->values = mem_grow(site->values, site->n_values + 1, sizeof(*value));
 	value = &site->values[site->n_values++];
 	*value = (struct plan_value){ .slot = (unsigned)slot };
-	if (!pack_string(t, "what a value is", &value->text) || !pack_done(t) ||
-	    !pack_want(t, "test"))
+	if (!pack_string(t, "what a value is", &value->text) || !pack_done(t))
 		return false;
-	do {
+	while (pack_word(t, "test"))
 		if (!read_test(t, value))
 			return false;
-	} while (pack_word(t, "test"));
+	if (pack_word(t, "number"))
+		value->reading = PLAN_NUMBER;
+	else if (pack_word(t, "signed"))
+		value->reading = PLAN_SIGNED;
+	if (value->reading != PLAN_LABEL && !read_number(t, value))
+		return false;
+	if (!value->n_tests)
+		return pack_unexpected(t, "test, number or signed");
 	return targets_exist(t, value);
 }
 

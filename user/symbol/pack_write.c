@@ -16,10 +16,14 @@
  *       test key-104:1                 test 0, then 1 and so on
  *         1 = "true"                   a label, or `test N` further down, or `unknown`
  *         else unknown                 ends each test
+ *     value 1 "request.shares.len()"
+ *       number key-72:8                the number itself, behind its tests if it has any;
+ *                                      `signed` where it may be negative
  *   end
  */
 #include "symbol/pack.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -107,16 +111,25 @@ static void write_target(const struct plan_choice *choice, struct strbuf *out)
 	strbuf_putc(out, '\n');
 }
 
+static const char *const readings[] = {
+	[PLAN_LABEL] = "test",
+	[PLAN_NUMBER] = "number",
+	[PLAN_SIGNED] = "signed",
+};
+
 static void write_value(const struct plan_value *value, struct strbuf *out)
 {
 	strbuf_printf(out, "  value %u ", value->slot);
 	write_named("", value->text, out);
 	for (size_t t = 0; t < value->n_tests; t++) {
 		const struct plan_test *test = &value->tests[t];
+		bool number = value->reading != PLAN_LABEL && t + 1 == value->n_tests;
 
-		strbuf_puts(out, "    test ");
+		strbuf_printf(out, "    %s ", readings[number ? value->reading : PLAN_LABEL]);
 		pack_recipe_write(&test->recipe, out);
 		strbuf_putc(out, '\n');
+		if (number)
+			break;
 		for (size_t c = 0; c < test->n_choices; c++) {
 			strbuf_printf(out,
 				      "      %llu = ", (unsigned long long)test->choices[c].raw);

@@ -32,9 +32,14 @@ struct plan_test {
 	struct plan_choice otherwise; /* label NULL and next 0: unknown */
 };
 
+/* What a captured value is. A number's last test compares nothing: what its recipe
+ * reads is the number. */
+enum plan_reading { PLAN_LABEL, PLAN_NUMBER, PLAN_SIGNED /* a number that may be negative */ };
+
 /* How a captured value of the function is read at one site. */
 struct plan_value {
 	unsigned slot; /* index into profile_func.values */
+	enum plan_reading reading;
 	struct plan_test tests[ABI_TESTS_MAX];
 	size_t n_tests;
 	char *text; /* for people: "vote.approve: u8 at future+193" */

@@ -2,6 +2,7 @@
 /* Walks type DIEs with libdw. */
 #include "symbol/type.h"
 
+#include <ctype.h>
 #include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +178,7 @@ static bool variant_struct(Dwarf_Die *type, uint64_t discr_value, Dwarf_Die *out
 
 /* --- fields ------------------------------------------------------------------ */
 
-static bool deref(struct type_place *place)
+bool type_deref(struct type_place *place)
 {
 	struct abi_recipe *r = &place->recipe;
 
@@ -194,7 +195,7 @@ bool type_move(struct type_place *place, uint64_t offset)
 	       !__builtin_add_overflow(place->recipe.tail, (int32_t)offset, &place->recipe.tail);
 }
 
-static bool enter_member(struct type_place *place, Dwarf_Die *member)
+bool type_enter_member(struct type_place *place, Dwarf_Die *member)
 {
 	uint64_t off = 0;
 
@@ -204,6 +205,34 @@ static bool enter_member(struct type_place *place, Dwarf_Die *member)
 	return type_move(place, off);
 }
 
+/* Known to take no room: of an array, DWARF has no size. */
+static bool is_empty(Dwarf_Die *member)
+{
+	uint64_t size;
+	Dwarf_Die type;
+
+	return type_of(member, &type) && dwarf_tag(&type) != DW_TAG_array_type &&
+	       type_word(&type, DW_AT_byte_size, &size) && size == 0;
+}
+
+bool type_enter_only_member(struct type_place *place)
+{
+	Dwarf_Die member, only;
+	unsigned n = 0;
+
+	if (dwarf_tag(&place->type) != DW_TAG_structure_type ||
+	    child(&place->type, DW_TAG_variant_part, NULL, &member) ||
+	    !child(&place->type, DW_TAG_member, NULL, &member))
+		return false;
+	do {
+		if (is_empty(&member))
+			continue;
+		only = member;
+		n++;
+	} while (next_sibling(&member, DW_TAG_member));
+	return n == 1 && type_enter_member(place, &only);
+}
+
 /* Looks for a field here or behind pointers and wrappers (Box, Arc, Pin, newtypes). */
 static bool find_field(struct type_place *place, const char *name, unsigned depth)
 {
@@ -211,14 +240,15 @@ static bool find_field(struct type_place *place, const char *name, unsigned dept
 	Dwarf_Die member;
 
 	if (dwarf_tag(&inner.type) == DW_TAG_pointer_type) {
-		if (depth < WRAPPER_DEPTH_MAX && deref(&inner) &&
+		if (depth < WRAPPER_DEPTH_MAX && type_deref(&inner) &&
 		    find_field(&inner, name, depth + 1)) {
 			*place = inner;
 			return true;
 		}
 		inner = *place; /* Box<dyn T> and slices are structs, but try fields all the same */
 	}
-	if (child(&inner.type, DW_TAG_member, name, &member) && enter_member(&inner, &member)) {
+	if (child(&inner.type, DW_TAG_member, name, &member) &&
+	    type_enter_member(&inner, &member)) {
 		*place = inner;
 		return true;
 	}
@@ -231,7 +261,8 @@ static bool find_field(struct type_place *place, const char *name, unsigned dept
 		for (size_t i = 0; i < ARRAY_SIZE(wrappers); i++) {
 			inner = *place;
 			if (strcmp(die_name(&member), wrappers[i]) == 0 &&
-			    enter_member(&inner, &member) && find_field(&inner, name, depth + 1)) {
+			    type_enter_member(&inner, &member) &&
+			    find_field(&inner, name, depth + 1)) {
 				*place = inner;
 				return true;
 			}
@@ -254,11 +285,12 @@ static void list_fields(Dwarf_Die *type, struct strbuf *out)
 }
 
 /* The profile's own words were checked when it was read; here the types are. */
-static bool says_secret(Dwarf_Die *type, struct strbuf *why)
+bool type_is_secret(Dwarf_Die *type, bool counted, struct strbuf *why)
 {
+	_free_ char *path = mem_printf("%s%s", die_name(type), counted ? ".len()" : "");
 	size_t at, size;
 
-	if (!secret_in_path(die_name(type), &at, &size))
+	if (!secret_in_path(path, &at, &size))
 		return false;
 	strbuf_printf(why, "%s is secret by its name and is never read", die_name(type));
 	return true;
@@ -270,8 +302,16 @@ bool type_follow(struct type_place *place, const char *path, struct strbuf *why)
 	char *save = NULL;
 
 	for (char *seg = strtok_r(copy, ".", &save); seg; seg = strtok_r(NULL, ".", &save)) {
-		if (find_field(place, seg, 0)) {
-			if (!says_secret(&place->type, why))
+		bool counted = save && strcmp(save, "len()") == 0;
+
+		_free_ char *tuple = NULL;
+
+		if (strcmp(seg, "len()") == 0)
+			return type_length(place, why);
+		if (isdigit((unsigned char)*seg)) /* tx_id.0 is called __0 */
+			tuple = mem_printf("__%s", seg);
+		if (find_field(place, tuple ? tuple : seg, 0)) {
+			if (!type_is_secret(&place->type, counted, why))
 				continue;
 			return false;
 		}
@@ -311,9 +351,9 @@ void type_enter_ready(struct type_place *place)
 		return;
 	do {
 		if (child(&variant, DW_TAG_member, "Ready", &member) &&
-		    enter_member(&ready, &member) &&
+		    type_enter_member(&ready, &member) &&
 		    child(&ready.type, DW_TAG_member, "__0", &inner) &&
-		    enter_member(&ready, &inner)) {
+		    type_enter_member(&ready, &inner)) {
 			*place = ready;
 			return;
 		}

@@ -43,10 +43,25 @@ char *type_name(Dwarf_Die *type);
 bool type_argument(const struct type_future *future, const char *path, struct type_place *out,
 		   struct strbuf *why);
 
+/* From a pointer to what it points to; false when it is not known, or too many steps away. */
+bool type_deref(struct type_place *place);
+
 /* Moves a place on by an offset of the debug information; false when that is absurd. */
 bool type_move(struct type_place *place, uint64_t offset);
 
-/* Follows fields from a place. */
+/* To a member of the place's struct: from it to the field. */
+bool type_enter_member(struct type_place *place, Dwarf_Die *member);
+/* To the one member of a struct that takes room (a newtype); false where it has none or several. */
+bool type_enter_only_member(struct type_place *place);
+
+/* The same for types of more members that hold one thing: ArcInner, Mutex. In length.c. */
+bool type_enter_wrapper(struct type_place *place);
+
+/* Adds why a type is never read where its name says secret. With @counted only how many
+ * there are is asked, which is no secret of keys and presignatures. */
+bool type_is_secret(Dwarf_Die *type, bool counted, struct strbuf *why);
+
+/* Follows fields from a place; a last segment "len()" is the length of what is there. */
 bool type_follow(struct type_place *place, const char *path, struct strbuf *why);
 
 /* Steps from Poll<T> to its T, when the place's type is one; else leaves it. */
@@ -65,7 +80,16 @@ bool type_variant(Dwarf_Die *type, const char *variant, uint64_t *raw);
 /* Up to @max values of the discriminant that mean a variant; how many. */
 size_t type_variants(Dwarf_Die *type, uint64_t *raw, size_t max);
 
-/* Builds the tests that tell the choices of @value apart at @place. */
+/* Steps to the length of the container or slice at the place (or behind pointers and
+ * newtypes there), a usize. Nothing of its contents is looked at. */
+bool type_length(struct type_place *place, struct strbuf *why);
+
+/* Fills @out with the way to the whole number at the place (or behind pointers and
+ * newtypes there). */
+bool type_number(const struct type_place *place, struct plan_value *out, struct strbuf *why);
+
+/* Builds the tests that tell the choices of @value apart at @place, or
+ * reads the number there when @value is one. */
 bool type_tests(const struct type_place *place, const struct profile_value *value,
 		struct plan_value *out, struct strbuf *why);
 

@@ -158,7 +158,7 @@ static void refuses_bad_values(void **state)
 	refused("value 3", "value 0", 21, "value 0 stands twice");
 	refused("value 3", "value 4", 21, "at most 3");
 	refused("value 3 \"kind\"", "value 3", 21, "what a value is expected");
-	refused("    test key-104:1\n", "", 17, "test expected");
+	refused("    test key-104:1\n", "", 17, "test, number or signed expected");
 	refused("key-104:1", "key-104", 17, "has a width");
 	refused("key-104:1", "key-104:1r", 17, "at once");
 	refused("255 = unknown", "256 = unknown", 19, "at most 255");
@@ -174,6 +174,66 @@ static void refuses_bad_values(void **state)
 		"test 1 leads to test 1, which is not behind it");
 	refused("    test rax:4r\n", "    test rax:4r\n      else unknown\n    test rax:4r\n", 29,
 		"a value has at most 3 tests");
+}
+
+/* A pack with one value, of these lines. */
+static char *with_value(const char *lines)
+{
+	return mem_printf("mpc-bpf-agent pack 1\nbinary \"x\"\nbuild-id none\nfunc \"a::b\"\n"
+			  "row ready func 0\n  where \"here\"\n"
+			  "site start func 0 row 0 at 0x10 bytes 90 key rsp\n"
+			  "  value 1 \"request.shares.len()\"\n%send\n",
+			  lines);
+}
+
+static void reads_numbers(void **state)
+{
+	static const char *const good[] = {
+		"    number [key-104]+16:8\n",
+		"    signed rdi:4r\n",
+		"    test key-8:1\n      0 = test 1\n      else unknown\n    signed key:2\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		_free_ char *text = with_value(good[i]), *out = NULL;
+		struct err err = {};
+
+		out = again(text, strlen(text), &err);
+		if (!out)
+			fail_msg("%s", err.text);
+		assert_string_equal(out, text);
+	}
+}
+
+static void refuses_bad_numbers(void **state)
+{
+	static const struct {
+		const char *lines, *why;
+	} bad[] = {
+		{ "    number key-104\n", "p:9: the recipe of a value has a width" },
+		{ "    number key-104:8 = 1\n", "p:9: the end of the line expected" },
+		{ "    number key:8\n      1 = \"one\"\n", "p:10: value, site or end expected" },
+		{ "    number key:8\n    test key:1\n      else unknown\n",
+		  "p:10: value, site or end expected" },
+		{ "    number key:8\n    number key:8\n", "p:10: value, site or end expected" },
+		{ "    unsigned key:8\n", "p:9: test, number or signed expected" },
+		{ "    test key:1\n      1 = test 2\n      else unknown\n    number key:8\n",
+		  "the value above leads to test 2 and has only 2" },
+		{ "    test key:1\n      else unknown\n    test key:1\n      else unknown\n"
+		  "    test key:1\n      else unknown\n    number key:8\n",
+		  "a value has at most 3 tests" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_free_ char *text = with_value(bad[i].lines), *out = NULL;
+		struct err err = {};
+
+		out = again(text, strlen(text), &err);
+		if (out || !strstr(err.text, bad[i].why))
+			fail_msg("%s: %s", bad[i].lines, out ? "was read" : err.text);
+	}
 }
 
 static void refuses_more_than_there_may_be(void **state)
@@ -280,6 +340,8 @@ int main(void)
 		cmocka_unit_test(refuses_bad_rows),
 		cmocka_unit_test(refuses_bad_sites),
 		cmocka_unit_test(refuses_bad_values),
+		cmocka_unit_test(reads_numbers),
+		cmocka_unit_test(refuses_bad_numbers),
 		cmocka_unit_test(refuses_more_than_there_may_be),
 		cmocka_unit_test(refuses_too_much_text),
 		cmocka_unit_test(refuses_every_cut),

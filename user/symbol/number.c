@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Whole numbers in memory: integers, also in newtypes, atomics and behind pointers. */
+#include <dwarf.h>
+
+#include "symbol/type.h"
+
+#define NUMBER_DEPTH_MAX 16
+
+static bool refuse(struct strbuf *why, const char *what, Dwarf_Die *type)
+{
+	const char *name = dwarf_diename(type);
+
+	strbuf_printf(why, "%s is %s", name ? name : "it", what);
+	return false;
+}
+
+static bool take_integer(const struct type_place *place, struct plan_value *out, struct strbuf *why)
+{
+	Dwarf_Die type = place->type;
+	uint64_t encoding = 0, size = type_size(&type);
+	struct plan_test *test = &out->tests[0];
+
+	type_word(&type, DW_AT_encoding, &encoding);
+	if (encoding == DW_ATE_boolean)
+		return refuse(why, "true or false and no number; count it with a label", &type);
+	if (encoding != DW_ATE_unsigned && encoding != DW_ATE_signed)
+		return refuse(why, "no whole number", &type);
+	if (size != 1 && size != 2 && size != 4 && size != 8)
+		return refuse(why, "larger than 8 bytes", &type);
+	out->reading = encoding == DW_ATE_signed ? PLAN_SIGNED : PLAN_NUMBER;
+	out->n_tests = 1;
+	test->recipe = place->recipe;
+	test->recipe.width = (uint8_t)size;
+	return true;
+}
+
+/* No number here; perhaps its length was meant. */
+static bool no_number(const struct type_place *place, struct strbuf *why)
+{
+	struct type_place length = *place;
+	_strbuf_ struct strbuf ignored = {};
+	Dwarf_Die type = place->type;
+
+	return refuse(why,
+		      type_length(&length, &ignored) ? "no number; how many there are is len()" :
+						       "no number",
+		      &type);
+}
+
+/* From references, Box and Arc to what they own; bytes behind a raw pointer are data. */
+static bool enter_pointer(struct type_place *place)
+{
+	const char *name = dwarf_diename(&place->type);
+	bool raw = name && *name == '*';
+
+	return type_deref(place) && !(raw && dwarf_tag(&place->type) == DW_TAG_base_type);
+}
+
+bool type_number(const struct type_place *place, struct plan_value *out, struct strbuf *why)
+{
+	struct type_place at = *place;
+
+	for (unsigned depth = 0; depth < NUMBER_DEPTH_MAX; depth++) {
+		if (type_is_secret(&at.type, false, why))
+			return false;
+		if (dwarf_tag(&at.type) == DW_TAG_base_type)
+			return take_integer(&at, out, why);
+		if (dwarf_tag(&at.type) == DW_TAG_pointer_type ? !enter_pointer(&at) :
+								 !type_enter_wrapper(&at))
+			break;
+	}
+	return no_number(place, why);
+}
