@@ -95,27 +95,42 @@ struct abi_test {
 	__u64 raw[ABI_CHOICES_MAX];
 };
 
-/* Turns memory of the program into the index of a label value. */
+/*
+ * Turns memory of the program into the index of a label value, or into a number:
+ * then the last test compares nothing, what its recipe reads is the number, and the
+ * tests before it lead there (ABI_GOTO) or to ABI_UNKNOWN.
+ */
 struct abi_value {
 	__u32 n_tests;
-	__u32 pad;
+	__u32 is_signed; /* a number of two's complement */
 	struct abi_test tests[ABI_TESTS_MAX];
 };
 
+/*
+ * Captured values of a call have a slot each. The call's byte of the slot is the
+ * index of the label value, ABI_UNKNOWN until it is read. Of a number the byte says
+ * whether abi_call.number of the slot is one: ABI_NUMBER, ABI_NEGATIVE or ABI_UNKNOWN.
+ */
+#define ABI_NUMBER 0x00
+#define ABI_NEGATIVE 0x01 /* below 0: adds nothing to sums that only grow */
+
 #define ABI_NO_SLOT 0xff
+#define ABI_NUMBER_SLOT 0x40 /* in abi_site.slot: the value is a number */
 
 /* One cache line, and all that a start needs to know. */
 struct abi_site {
-	__u8 kind;
+	__u8 kind : 7;
+	__u8 numbered : 1; /* calls of the function have numbers */
 	__u8 func;
 	__u16 file;                  /* of the executable: counts only for nodes that run it */
 	struct abi_recipe key;       /* width 0: yields the call's identity */
 	struct abi_recipe saved;     /* START: saved with the call when reg != ABI_REG_NONE */
 	__u16 value[ABI_VALUES_MAX]; /* entry in the value table, read at this site … */
 	__u8 slot[ABI_VALUES_MAX];   /* … into this captured value; ABI_NO_SLOT ends the list */
-};
+}; /* in the list, numbers stand behind all labels */
 
-enum abi_binding_kind { ABI_COUNTER, ABI_HISTOGRAM };
+/* Of calls and how long they took, or of a number of each call. */
+enum abi_binding_kind { ABI_COUNTER, ABI_HISTOGRAM, ABI_NUMBER_COUNTER, ABI_NUMBER_HISTOGRAM };
 
 /* A captured value that tells series apart. */
 struct abi_label {
@@ -133,24 +148,39 @@ struct abi_binding {
 	__u16 base;   /* cell of the series whose captured labels are all 0 (constants folded in) */
 	__u16 bounds; /* entry in the bounds table */
 	struct abi_label labels[ABI_LABELS_MAX];
+	__u16 missing; /* numbers: first of the ABI_MISSING_CELLS */
+	__u8 slot;     /* numbers: the captured value */
+	__u8 pad[5];
 };
 
-/* Cells of a histogram series: n_bounds + 1 buckets (not cumulative), then the
- * sum in ns. A value equal to a bound is in that bound's bucket. */
+/*
+ * Cells of a series. Counter: how many. Histogram: n_bounds + 1 buckets (not
+ * cumulative), then the sum, in ns. A value equal to a bound is in that bound's
+ * bucket.
+ *
+ * A sum of numbers has two cells, which never overflow: of each number the low 32
+ * bits are added to the first and the high 32 bits to the second. It is all that the
+ * counter of a number has, and stands in place of the sum in a histogram.
+ */
+#define ABI_SUM_CELLS 2
+
+/* Calls that a metric of numbers should count, and cannot. */
+enum abi_missing { ABI_MISSING_UNREAD, ABI_MISSING_NEGATIVE, ABI_MISSING_CELLS };
+
 struct abi_bounds {
-	__u64 ns[ABI_BOUNDS_MAX]; /* ascending; ~0 behind the last */
+	__u64 upper[ABI_BOUNDS_MAX]; /* ascending; ~0 behind the last */
 };
 
-/* How many of the bounds are below @ns, which is the number of its bucket.
+/* How many of the bounds are below @n, which is the number of its bucket.
  * With at most 15 bounds it stays within two cache lines. */
-static inline __u32 abi_bucket(const struct abi_bounds *b, __u32 n_bounds, __u64 ns)
+static inline __u32 abi_bucket(const struct abi_bounds *b, __u32 n_bounds, __u64 n)
 {
-	__u32 i = n_bounds > 15 && ns > b->ns[15] ? 16 : 0;
+	__u32 i = n_bounds > 15 && n > b->upper[15] ? 16 : 0;
 
 	for (__u32 step = 8; step; step /= 2)
-		if (ns > b->ns[(i + step - 1) & (ABI_BOUNDS_MAX - 1)])
+		if (n > b->upper[(i + step - 1) & (ABI_BOUNDS_MAX - 1)])
 			i += step;
-	return i + (ns > b->ns[i & (ABI_BOUNDS_MAX - 1)]);
+	return i + (n > b->upper[i & (ABI_BOUNDS_MAX - 1)]);
 }
 
 /* What an end puts into captured values by its kind (the outcome label): each
@@ -161,10 +191,11 @@ struct abi_outcome {
 };
 
 struct abi_func {
-	__u32 n_bindings;
-	__u32 pad;
+	__u32 n_bindings;              /* of calls: the first ones */
+	__u32 n_numbers;               /* of numbers: behind them */
 	struct abi_outcome outcome[3]; /* by abi_site_kind - ABI_SITE_RETURN */
 	struct abi_binding bindings[ABI_BINDINGS_MAX];
+	__u64 pad[4];
 };
 
 /*
@@ -186,8 +217,9 @@ enum abi_self {
 
 /*
  * A call in flight is found by its key: the address in the low 48 bits, then
- * the node, then the function. 0 marks a free place. Keys and calls are apart
- * so that the search touches one cache line.
+ * the node, then the function. 0 marks a free place, ABI_KEY_TAKEN one that an end
+ * took out of the search and still reads. Keys and calls are apart so that the
+ * search touches one cache line, and each call has one of its own.
  *
  * A key belongs into one of two buckets, and into the second only when the
  * first was full: then the first counts it in `spilled`, and only while that is
@@ -198,16 +230,18 @@ struct abi_call {
 	__u64 saved;
 	__u32 values; /* ABI_VALUES_MAX captured values, one byte each, slot 0 lowest */
 	__u32 pad;
+	__u64 number[ABI_VALUES_MAX]; /* of slots whose byte is ABI_NUMBER */
+	__u64 pad2;
 };
 
 struct abi_bucket {
 	__u64 key[ABI_BUCKET_CALLS];
 	__u64 spilled;
 	struct abi_call call[ABI_BUCKET_CALLS];
-	__u64 pad[3];
 };
 
 #define ABI_KEY_ADDRESS ((1ull << 48) - 1)
+#define ABI_KEY_TAKEN (~0ull) /* of no node and no function */
 
 static inline __u64 abi_key(__u64 address, __u32 node, __u32 func)
 {

@@ -18,6 +18,8 @@
 #include "bpf/abi.h"
 #include "bpf/tgid.h"
 
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /*
@@ -268,7 +270,71 @@ static __noinline u64 capture(struct pt_regs *ctx, const struct abi_site *site, 
 
 #define UNKNOWN_VALUES (ABI_UNKNOWN * 0x01010101u)
 
+/* Reads a number and returns what the call's byte says of it. */
+static __noinline u32 read_number(struct pt_regs *ctx, const struct abi_value *value, u64 key,
+				  u64 saved, u64 *number)
+{
+	u32 at = 0;
+
+	for (u32 hop = 0; hop < ABI_TESTS_MAX; hop++) {
+		const struct abi_test *test = &value->tests[at];
+		u64 p = read_source(ctx, test->recipe.reg, key, saved);
+		u32 target;
+
+		if (!raw_value(&test->recipe, p, number))
+			return ABI_UNKNOWN;
+		if (at + 1 == value->n_tests) {
+			u32 sign = (test->recipe.width * 8 - 1) & 63;
+
+			return value->is_signed && *number >> sign & 1 ? ABI_NEGATIVE : ABI_NUMBER;
+		}
+		target = choose(test, *number);
+		at = target & ~ABI_GOTO;
+		if (!(target & ABI_GOTO) || at >= ABI_TESTS_MAX)
+			break;
+	}
+	return ABI_UNKNOWN;
+}
+
+/* Reads the numbers that this site captures into the call; returns @captured with
+ * their bytes. A number that is missing is booked by the metrics that lack it. */
+static __noinline u32 capture_numbers(struct pt_regs *ctx, const struct abi_site *site, u64 key,
+				      struct abi_call *call, u32 captured)
+{
+	for (u32 i = 0; i < ABI_VALUES_MAX; i++) {
+		u32 at = site->value[i] & (ABI_VALUE_TABLE_MAX - 1);
+		u32 slot = site->slot[i] & (ABI_VALUES_MAX - 1), said;
+
+		if (site->slot[i] == ABI_NO_SLOT)
+			break;
+		if (!(site->slot[i] & ABI_NUMBER_SLOT))
+			continue;
+		said = read_number(ctx, &values[at], key, call->saved, &call->number[slot]);
+		captured = (captured & ~(0xffu << slot * 8)) | said << slot * 8;
+	}
+	return captured;
+}
+
 /* ---- metrics ---------------------------------------------------------------------- */
+
+/* The first cell of the series that the captured values tell. */
+static __always_inline u32 series_of(const struct abi_binding *binding, u32 block, u32 captured)
+{
+	u32 cell = block + binding->base;
+
+	for (u32 l = 0; l < ABI_LABELS_MAX; l++) {
+		const struct abi_label *label = &binding->labels[l];
+		u32 index;
+
+		if (l >= binding->n_labels)
+			break;
+		index = (captured >> ((label->slot & 3) * 8)) & 0xff;
+		if (index > label->size)
+			index = label->size;
+		cell += index * label->stride;
+	}
+	return cell;
+}
 
 /* Feeds one ended call to the metrics of its function. */
 static __noinline void feed(const struct abi_func *func, u32 block, u32 kind, u32 captured,
@@ -284,18 +350,7 @@ static __noinline void feed(const struct abi_func *func, u32 block, u32 kind, u3
 			break;
 		if (!(binding->on & on))
 			continue;
-		cell = block + binding->base;
-		for (u32 l = 0; l < ABI_LABELS_MAX; l++) {
-			const struct abi_label *label = &binding->labels[l];
-			u32 index;
-
-			if (l >= binding->n_labels)
-				break;
-			index = (captured >> ((label->slot & 3) * 8)) & 0xff;
-			if (index > label->size)
-				index = label->size;
-			cell += index * label->stride;
-		}
+		cell = series_of(binding, block, captured);
 		if (binding->kind == ABI_HISTOGRAM) {
 			u64 ns = bpf_ktime_get_ns() - start_ns;
 
@@ -305,6 +360,30 @@ static __noinline void feed(const struct abi_func *func, u32 block, u32 kind, u3
 		}
 		count(cell, 1);
 	}
+}
+
+/* Adds a number to a series, or books that it is missing. */
+static __noinline void feed_number(const struct abi_binding *binding, u32 block, u32 captured,
+				   u64 number)
+{
+	u32 said = (captured >> ((binding->slot & 3) * 8)) & 0xff, cell;
+
+	if (said != ABI_NUMBER) {
+		count(block + binding->missing +
+			      (said == ABI_NEGATIVE ? ABI_MISSING_NEGATIVE : ABI_MISSING_UNREAD),
+		      1);
+		return;
+	}
+	cell = series_of(binding, block, captured);
+	if (binding->kind == ABI_NUMBER_HISTOGRAM) {
+		count(cell + abi_bucket(&bounds[binding->bounds & (ABI_BOUNDS_TABLE_MAX - 1)],
+					binding->n_bounds, number),
+		      1);
+		cell += binding->n_bounds + 1;
+	}
+	count(cell, (u32)number);
+	if (number >> 32)
+		count(cell + 1, number >> 32);
 }
 
 /* Books the end of a call: in the agent's own cells, then in the metrics. */
@@ -321,6 +400,27 @@ static __always_inline void book(const struct abi_site *site, u32 block, u32 kin
 		return;
 	captured = (captured & ~func->outcome[way].mask) | func->outcome[way].value;
 	feed(func, block, kind, captured, start_ns);
+}
+
+/* Feeds the numbers of one ended call to the metrics of its function. */
+static __noinline void book_numbers(const struct abi_site *site, u32 block, u32 kind, u32 captured,
+				    const struct abi_call *call)
+{
+	const struct abi_func *func = &funcs[site->func & (ABI_FUNCS_MAX - 1)];
+	u32 way = kind - ABI_SITE_RETURN;
+
+	if (way > 2)
+		return;
+	captured = (captured & ~func->outcome[way].mask) | func->outcome[way].value;
+	for (u32 i = 0; i < ABI_BINDINGS_MAX; i++) {
+		const struct abi_binding *binding =
+			&func->bindings[(func->n_bindings + i) & (ABI_BINDINGS_MAX - 1)];
+
+		if (i >= func->n_numbers)
+			break;
+		if (binding->on & 1 << way)
+			feed_number(binding, block, captured, call->number[binding->slot & 3]);
+	}
 }
 
 /* ---- calls in flight ---------------------------------------------------------------- */
@@ -408,6 +508,8 @@ static __always_inline int start(struct pt_regs *ctx)
 		call = find_spilled(key);
 	if (call) { /* its end was not seen: dropped or jumped out of */
 		book(site, block, ABI_SITE_CANCEL, call->values, call->start_ns);
+		if (unlikely(site->numbered))
+			book_numbers(site, block, ABI_SITE_CANCEL, call->values, call);
 	} else {
 		call = claim(first, key);
 		if (!call)
@@ -427,6 +529,8 @@ static __always_inline int start(struct pt_regs *ctx)
 			count_self(block, site, ABI_SELF_VALUE_FAULT, result >> 32);
 	}
 	call->saved = saved;
+	if (unlikely(site->numbered))
+		captured = capture_numbers(ctx, site, key, call, captured);
 	call->values = captured;
 	call->start_ns = bpf_ktime_get_ns();
 	return 0;
@@ -451,6 +555,41 @@ static __always_inline bool take(struct abi_bucket *bucket, u32 i, u64 key, stru
 	return __sync_val_compare_and_swap(&bucket->key[i], key, 0) == key;
 }
 
+/* Adds the labels that an end site reads to those @captured. */
+static __always_inline u32 capture_labels(struct pt_regs *ctx, const struct abi_site *site,
+					  u32 block, u64 key, u64 saved, u32 captured)
+{
+	u64 result;
+
+	if (site->slot[0] == ABI_NO_SLOT)
+		return captured;
+	result = capture(ctx, site, key, saved, captured);
+	if (result >> 32)
+		count_self(block, site, ABI_SELF_VALUE_FAULT, result >> 32);
+	return result;
+}
+
+/* The end of a call with numbers: it is read where it is, and nobody else takes that
+ * place meanwhile. @at is the node's block and above it the call's place in the
+ * bucket; false when the call is not there. */
+static __noinline bool end_numbered(struct pt_regs *ctx, const struct abi_site *site, u64 key,
+				    struct abi_bucket *bucket, u64 at)
+{
+	u32 block = at, i = at >> 32, captured;
+	struct abi_call *call;
+
+	if (i >= NONE || __sync_val_compare_and_swap(&bucket->key[i], key, ABI_KEY_TAKEN) != key)
+		return false;
+	call = &bucket->call[i];
+	captured = capture_labels(ctx, site, block, key, call->saved, call->values);
+	captured = capture_numbers(ctx, site, key, call, captured);
+	book(site, block, site->kind, captured, call->start_ns);
+	book_numbers(site, block, site->kind, captured, call);
+	call->start_ns = 0;
+	*(volatile u64 *)&bucket->key[i] = 0;
+	return true;
+}
+
 static __always_inline int end(struct pt_regs *ctx)
 {
 	u32 index = bpf_get_attach_cookie(ctx), block, i;
@@ -473,7 +612,10 @@ static __always_inline int end(struct pt_regs *ctx)
 			bucket = second_of(key);
 			i = find(bucket, key);
 		}
-		found = i < NONE && take(bucket, i, key, &call);
+		if (unlikely(site->numbered))
+			found = end_numbered(ctx, site, key, bucket, block | (u64)i << 32);
+		else
+			found = i < NONE && take(bucket, i, key, &call);
 	}
 	if (!found) {
 		if (site->kind != ABI_SITE_CANCEL)
@@ -482,13 +624,9 @@ static __always_inline int end(struct pt_regs *ctx)
 	}
 	if (bucket != first)
 		__sync_fetch_and_add(&first->spilled, -1);
-	if (site->slot[0] != ABI_NO_SLOT) {
-		u64 result = capture(ctx, site, key, call.saved, call.values);
-
-		call.values = result;
-		if (result >> 32)
-			count_self(block, site, ABI_SELF_VALUE_FAULT, result >> 32);
-	}
+	if (unlikely(site->numbered))
+		return 0;
+	call.values = capture_labels(ctx, site, block, key, call.saved, call.values);
 	book(site, block, site->kind, call.values, call.start_ns);
 	return 0;
 }

@@ -88,7 +88,8 @@ uprobe:{exe}:probed_twin_end /@begun[tid]/ {{
 PAIRS = {"empty": "empty programs", "clock": "reading the clock, no more",
          "hash and log2 histogram": "hash and log2 histogram in C",
          "book only": "ours, no metric", "exact histogram": "ours, histogram",
-         "labelled histogram and counter": "ours, labelled histogram + counter"}
+         "labelled histogram and counter": "ours, labelled histogram + counter",
+         "number's histogram and sum": "ours, a number's histogram + sum"}
 
 
 def bpftrace_ids(stack, exe, folder):

@@ -90,15 +90,16 @@ static unsigned long file_offset(const void *code)
 }
 
 /* Functions 0: nothing but the book; 1: a histogram of 12 bounds; 2: that with
- * two labels and a counter. Site 2 n is the start of function n, 2 n + 1 its end. */
+ * two labels and a counter; 3: that histogram and a sum of a number. Site 2 n is the
+ * start of function n, 2 n + 1 its end. */
 static void fill(struct call_bpf *call)
 {
 	struct abi_recipe rsp = { .reg = ABI_REG_RSP };
 
 	memset(&call->bss->bounds[0], 0xff, sizeof(call->bss->bounds[0]));
 	for (int i = 0; i < 12; i++)
-		call->bss->bounds[0].ns[i] = 1000ull << i;
-	for (uint8_t f = 0; f < 3; f++) {
+		call->bss->bounds[0].upper[i] = 1000ull << i;
+	for (uint8_t f = 0; f < 4; f++) {
 		struct abi_func *func = &call->bss->funcs[f];
 		struct abi_site *site = &call->bss->sites[2 * f];
 
@@ -108,7 +109,7 @@ static void fill(struct call_bpf *call)
 		memset(site->slot, ABI_NO_SLOT, sizeof(site->slot));
 		site[1] = site[0];
 		site[1].kind = ABI_SITE_RETURN;
-		func->n_bindings = f;
+		func->n_bindings = f < 3 ? f : 0;
 		func->bindings[0] = (struct abi_binding){
 			.kind = ABI_HISTOGRAM, .on = 1, .n_bounds = 12, .base = 64
 		};
@@ -119,7 +120,17 @@ static void fill(struct call_bpf *call)
 		}
 		func->bindings[1] =
 			(struct abi_binding){ .kind = ABI_COUNTER, .on = 1, .base = 200 };
+		if (f < 3)
+			continue;
+		site[0].numbered = site[1].numbered = 1;
+		site[0].slot[0] = ABI_NUMBER_SLOT;
+		func->n_numbers = 2;
+		func->bindings[0].kind = ABI_NUMBER_HISTOGRAM;
+		func->bindings[1].kind = ABI_NUMBER_COUNTER;
 	}
+	call->bss->values[0].n_tests = 1;
+	call->bss->values[0].tests[0].recipe =
+		(struct abi_recipe){ .reg = ABI_REG_RSP, .width = 8, .in_register = 1 };
 }
 
 static void set_node(struct call_bpf *call, pid_t child)
@@ -287,6 +298,8 @@ int main(int argc, char **argv)
 		{ "exact histogram", call->progs.start_multi, call->progs.end_multi, .what = 1 },
 		{ "labelled histogram and counter", call->progs.start_multi, call->progs.end_multi,
 		  .what = 2 },
+		{ "number's histogram and sum", call->progs.start_multi, call->progs.end_multi,
+		  .what = 3 },
 	};
 
 	for (; pairs[n].name; n++) {

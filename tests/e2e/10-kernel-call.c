@@ -83,6 +83,53 @@ static void answer_all(void)
 		call_answer(&results[i]);
 }
 
+/* Numbers at the bounds of the buckets (0, 1, 10, 2^32, 2^53) and at the ends of 64 bits. */
+static const uint64_t numbers_given[] = { 0,
+					  1,
+					  2,
+					  10,
+					  11,
+					  1ull << 32,
+					  (1ull << 32) + 1,
+					  1ull << 53,
+					  (1ull << 53) + 1,
+					  UINT64_MAX,
+					  UINT64_MAX,
+					  UINT64_MAX };
+
+/* With each number a 7 of kind "share"; then a -1, INT32_MIN, a 5 of kind "vote", a 6 of
+ * no known kind, and a pointer to nowhere. */
+static void give_numbers(void)
+{
+	static const struct numbers more[] = { { -1, 1 }, { INT32_MIN, 2 }, { 5, 2 }, { 6, 9 } };
+	static const struct numbers seven = { 7, 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers_given); i++)
+		call_number(numbers_given[i], &seven);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		call_number(0, &more[i]);
+	call_number(0, (const struct numbers *)16);
+}
+
+static void *many_numbers(void *n)
+{
+	static const struct numbers one = { 1, 2 };
+
+	for (long i = 0; i < (long)n; i++)
+		call_number((uint64_t)i << 31, &one);
+	return NULL;
+}
+
+static void numbers_in_threads(long n)
+{
+	pthread_t threads[THREADS];
+
+	for (int t = 0; t < THREADS; t++)
+		pthread_create(&threads[t], NULL, many_numbers, (void *)(n / THREADS));
+	for (int t = 0; t < THREADS; t++)
+		pthread_join(threads[t], NULL);
+}
+
 static char futures[FUTURES * 64];
 
 static void obey(struct order order)
@@ -100,6 +147,12 @@ static void obey(struct order order)
 	case 'l': /* all from one frame: the same stack slot */
 		for (long i = 0; i < order.n; i++)
 			call_leave(i % 4 == 0);
+		break;
+	case 'n':
+		give_numbers();
+		break;
+	case 'N':
+		numbers_in_threads(order.n);
 		break;
 	case 'v':
 		votes();
@@ -325,7 +378,8 @@ static void book(const struct bench *b, int f, bool good, const char *name)
 struct sum {
 	size_t want[PROFILE_LABELS_MAX];
 	size_t n_labels;
-	uint64_t count, sum_ns, last_bucket;
+	uint64_t count, sum, sum_overflow, last_bucket;
+	uint64_t buckets[PROFILE_BOUNDS_MAX + 1];
 	size_t n_bounds;
 };
 
@@ -336,7 +390,9 @@ static void pick(const struct layout_series *series, void *arg)
 	if (memcmp(series->label, sum->want, sum->n_labels * sizeof(*sum->want)) != 0)
 		return;
 	sum->count += series->count;
-	sum->sum_ns += series->sum_ns;
+	sum->sum += series->sum;
+	sum->sum_overflow += series->sum_overflow;
+	memcpy(sum->buckets, series->buckets, sizeof(sum->buckets));
 	sum->last_bucket += series->buckets[sum->n_bounds];
 }
 
@@ -364,8 +420,8 @@ static void test_counts(struct bench *b, long n, const char *name)
 		     self(b, F_PLAIN, ABI_SELF_NO_START) == 0,
 	     name);
 	sum = series_of(b, M_PLAIN_SECONDS, 0, 0);
-	result(sum.count == (uint64_t)n && sum.sum_ns > 0, "the histogram has every call",
-	       "count %lu sum %lu ns", sum.count, sum.sum_ns);
+	result(sum.count == (uint64_t)n && sum.sum > 0, "the histogram has every call",
+	       "count %lu sum %lu ns", sum.count, sum.sum);
 }
 
 static void test_filter(struct bench *b)
@@ -426,6 +482,79 @@ static void test_labels(struct bench *b)
 	     "an unreadable label is counted");
 }
 
+/* Of a call whose number is missing nothing is counted but that. */
+static void missing_are(const struct bench *b, size_t metric, uint64_t unread, uint64_t negative)
+{
+	uint64_t missing[ABI_MISSING_CELLS];
+	_free_ char *name =
+		mem_printf("%s says which numbers are missing", b->profile->metrics[metric].name);
+
+	layout_missing(b->layout, b->cells, metric, missing);
+	result(missing[ABI_MISSING_UNREAD] == unread && missing[ABI_MISSING_NEGATIVE] == negative,
+	       name, "%lu unread, %lu negative", missing[ABI_MISSING_UNREAD],
+	       missing[ABI_MISSING_NEGATIVE]);
+}
+
+static void test_numbers(struct bench *b)
+{
+	static const uint64_t want[] = { 1 + 5, 1, 2, 2, 2, 4 };
+	struct sum total, histogram, share, vote, unknown, results;
+	uint64_t sum = 0, result_sum = 0;
+
+	order(&b->child, 'n', 0);
+	read_cells(b);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers_given); i++) {
+		sum += numbers_given[i];
+		result_sum += (uint32_t)(3 * numbers_given[i]);
+	}
+	total = series_of(b, M_NUMBER_TOTAL, 0, 0);
+	result(total.sum == sum && total.sum_overflow == 3, "a sum of numbers is exact beyond 2^64",
+	       "%lu + %lu * 2^64, not %lu + 3 * 2^64", total.sum, total.sum_overflow, sum);
+	histogram = series_of(b, M_NUMBER, 0, 0);
+	result(!memcmp(histogram.buckets, want, sizeof(want)) && histogram.sum == sum &&
+		       histogram.sum_overflow == 3 && histogram.count == 17,
+	       "a number equal to a bound is in its bucket", "%lu: %lu %lu %lu %lu %lu %lu",
+	       histogram.count, histogram.buckets[0], histogram.buckets[1], histogram.buckets[2],
+	       histogram.buckets[3], histogram.buckets[4], histogram.buckets[5]);
+	missing_are(b, M_NUMBER_TOTAL, 0, 0);
+	missing_are(b, M_NUMBER, 0, 0);
+	share = series_of(b, M_DELTA_TOTAL, 0, 0);
+	vote = series_of(b, M_DELTA_TOTAL, 1, 0);
+	unknown = series_of(b, M_DELTA_TOTAL, 2, 0);
+	result(share.sum == 7 * ARRAY_SIZE(numbers_given) && vote.sum == 5 && unknown.sum == 6,
+	       "numbers are told apart by labels, and none below 0 is added", "%lu %lu %lu",
+	       share.sum, vote.sum, unknown.sum);
+	missing_are(b, M_DELTA_TOTAL, 1, 2);
+	results = series_of(b, M_RESULT_TOTAL, 0, 0);
+	result(results.sum == result_sum, "a number is read where the call ends", "%lu, not %lu",
+	       results.sum, result_sum);
+	book(b, F_NUMBER, self(b, F_NUMBER, ABI_SELF_VALUE_FAULT) == 1,
+	     "an unreadable label beside a number is counted");
+}
+
+/* Calls within calls, and on eight threads: each has its own numbers. */
+static void test_numbers_apart(struct bench *b)
+{
+	struct sum odd = series_of(b, M_DEPTH_TOTAL, 0, 0),
+		   even = series_of(b, M_DEPTH_TOTAL, 1, 0);
+	struct sum total = series_of(b, M_NUMBER_TOTAL, 0, 0), now;
+	uint64_t n = 10000, each = n * (n - 1) / 2 << 31;
+
+	order(&b->child, 'r', 8);
+	read_cells(b);
+	odd.sum = series_of(b, M_DEPTH_TOTAL, 0, 0).sum - odd.sum;
+	even.sum = series_of(b, M_DEPTH_TOTAL, 1, 0).sum - even.sum;
+	result(odd.sum == 1600 && even.sum == 2000, "calls within calls keep their numbers",
+	       "%lu %lu", odd.sum, even.sum);
+	order(&b->child, 'N', (long)n * THREADS);
+	read_cells(b);
+	now = series_of(b, M_NUMBER_TOTAL, 0, 0);
+	result(now.sum == total.sum + THREADS * each,
+	       "numbers of 80,000 calls from 8 threads add up", "%lu, not %lu", now.sum - total.sum,
+	       THREADS * each);
+	book(b, F_NUMBER, flight(b, F_NUMBER).count == 0, "and none of them stays");
+}
+
 static void test_results(struct bench *b)
 {
 	uint64_t failed, five, six, unknown;
@@ -472,9 +601,9 @@ static void test_futures(struct bench *b)
 		     self(b, F_FUTURE, ABI_SELF_NO_START) == 0,
 	     "drops end only what is in flight, silently");
 	sum = series_of(b, M_FUTURE_SECONDS, 0, 0);
-	result(sum.count == 4 && sum.sum_ns > 400000000 && sum.last_bucket == 0,
+	result(sum.count == 4 && sum.sum > 400000000 && sum.last_bucket == 0,
 	       "the histogram leaves cancelled calls out", "count %lu, sum %lu ns", sum.count,
-	       sum.sum_ns);
+	       sum.sum);
 }
 
 static void test_full(struct bench *b)
@@ -668,6 +797,8 @@ static void test_all(void)
 	test_lost_ends(&b);
 	test_labels(&b);
 	test_results(&b);
+	test_numbers(&b);
+	test_numbers_apart(&b);
 	test_keys(&b);
 	test_futures(&b);
 	test_twice(&b);

@@ -19,7 +19,7 @@ lib=${LIBAGENT:-build/libagent.a}
 # shellcheck disable=SC2046 # words are wanted
 "${CC:-gcc}" -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -iquote user -iquote . -iquote build \
 	-iquote tests/e2e -o "$out/10-kernel-call" tests/e2e/10-kernel-call.c \
-	tests/e2e/10-kernel-target.c "$lib" $(pkg-config --libs libbpf libelf zlib) -lpthread -lm
+	tests/e2e/10-kernel-target.c "$lib" $(pkg-config --libs libbpf libelf zlib nettle) -lpthread -lm
 
 status=0
 part() { "$@" || status=1; }

@@ -19,17 +19,18 @@ __asm__(".text\n"
 	"call_dropped: dropped: push %rbp; pop %rbp; ret\n"
 	"call_indirect: indirect: push %rbp; pop %rbp; indirect_end: ret\n"
 	"call_answer: answer: push %rbp; pop %rbp; xor %edi,%edi; answer_end: ret\n"
+	"call_number: number: push %rbp; pop %rbp; lea (%rdi,%rdi,2),%rax; number_end: ret\n"
 	"halts: hlt; ret\n"
 	".globl call_plain, plain, plain_end, call_recurse, recurse, recurse_end\n"
 	".globl call_leave, leave, leave_end, call_label, label, label_end\n"
 	".globl call_begin, begin, call_finish, finish, call_dropped, dropped\n"
 	".globl call_indirect, indirect, indirect_end, halts\n"
-	".globl call_answer, answer, answer_end\n");
+	".globl call_answer, answer, answer_end, call_number, number, number_end\n");
 
 /* ---- profile ------------------------------------------------------------------------ */
 
-static const char *const func_names[N_FUNCS] = { "plain",  "recurse",  "leave",  "label",
-						 "future", "indirect", "answer", "halts" };
+static const char *const func_names[N_FUNCS] = { "plain",    "recurse", "leave",  "label", "future",
+						 "indirect", "answer",  "number", "halts" };
 
 static struct profile_choice outcomes[] = { { "returned", "done" },
 					    { "panicked", "panic" },
@@ -39,6 +40,22 @@ static struct profile_choice accepts[] = { { "1", "yes" }, { "0", "no" } };
 static struct profile_choice answers[] = { { "Ok.5", "five" },
 					   { "Ok.6", "six" },
 					   { "Err", "failed" } };
+static struct profile_choice depths[] = { { "1", "odd" },  { "2", "even" }, { "3", "odd" },
+					  { "4", "even" }, { "5", "odd" },  { "6", "even" },
+					  { "7", "odd" },  { "8", "even" } };
+static struct profile_choice kinds[] = { { "1", "share" }, { "2", "vote" } };
+static char *depth_values[] = { "odd", "even" };
+static char *kind_values[] = { "share", "vote" };
+static struct profile_source depth_source = { .func = F_RECURSE,
+					      .on = PROFILE_END_RETURN,
+					      .number = 1 };
+static struct profile_source number_source = { .func = F_NUMBER, .on = PROFILE_END_RETURN };
+static struct profile_source delta_source = {
+	.func = F_NUMBER, .on = PROFILE_END_RETURN, .number = 1, .labels = { { false, 2 } }
+};
+static struct profile_source result_source = { .func = F_NUMBER,
+					       .on = PROFILE_END_RETURN,
+					       .number = 3 };
 static char *answer_values[] = { "failed", "five", "six" };
 static char *leave_values[] = { "dropped", "done", "panic" };
 static char *decision_values[] = { "approve", "reject" };
@@ -82,6 +99,37 @@ static struct profile_metric metrics[N_METRICS] = {
 			     .n_labels = 1,
 			     .sources = &answer_source,
 			     .n_sources = 1 },
+	[M_DEPTH_TOTAL] = { .name = "depth_total",
+			    .type = PROFILE_COUNTER,
+			    .is_of_numbers = true,
+			    .labels = { { "parity", depth_values, 2 } },
+			    .n_labels = 1,
+			    .sources = &depth_source,
+			    .n_sources = 1 },
+	[M_NUMBER_TOTAL] = { .name = "number_total",
+			     .type = PROFILE_COUNTER,
+			     .is_of_numbers = true,
+			     .sources = &number_source,
+			     .n_sources = 1 },
+	[M_NUMBER] = { .name = "number",
+		       .type = PROFILE_HISTOGRAM,
+		       .is_of_numbers = true,
+		       .bounds = { 0, 1, 10, 4294967296, 9007199254740992 },
+		       .n_bounds = 5,
+		       .sources = &number_source,
+		       .n_sources = 1 },
+	[M_DELTA_TOTAL] = { .name = "delta_total",
+			    .type = PROFILE_COUNTER,
+			    .is_of_numbers = true,
+			    .labels = { { "kind", kind_values, 2 } },
+			    .n_labels = 1,
+			    .sources = &delta_source,
+			    .n_sources = 1 },
+	[M_RESULT_TOTAL] = { .name = "result_total",
+			     .type = PROFILE_COUNTER,
+			     .is_of_numbers = true,
+			     .sources = &result_source,
+			     .n_sources = 1 },
 };
 
 struct profile *target_profile(void)
@@ -106,6 +154,21 @@ struct profile *target_profile(void)
 	profile->funcs[F_ANSWER].values[0] = (struct profile_value){
 		.kind = PROFILE_VALUE_RETURN, .path = "", .choices = answers, .n_choices = 3
 	};
+	profile->funcs[F_RECURSE].n_values = 2;
+	profile->funcs[F_RECURSE].values[0] =
+		(struct profile_value){ .path = "depth", .choices = depths, .n_choices = 8 };
+	profile->funcs[F_RECURSE].values[1] =
+		(struct profile_value){ .path = "depth", .is_number = true };
+	profile->funcs[F_NUMBER].n_values = 4;
+	profile->funcs[F_NUMBER].values[0] =
+		(struct profile_value){ .path = "n", .is_number = true };
+	profile->funcs[F_NUMBER].values[1] =
+		(struct profile_value){ .path = "numbers.delta", .is_number = true };
+	profile->funcs[F_NUMBER].values[2] =
+		(struct profile_value){ .path = "numbers.kind", .choices = kinds, .n_choices = 2 };
+	profile->funcs[F_NUMBER].values[3] = (struct profile_value){ .kind = PROFILE_VALUE_RETURN,
+								     .path = "result",
+								     .is_number = true };
 	profile->metrics = metrics;
 	profile->n_metrics = N_METRICS;
 	return profile;
@@ -199,6 +262,68 @@ static void add_result(struct plan_site *site)
 	value->tests[1].choices[1] = choice(6, "six");
 }
 
+static struct plan_value read_number(unsigned slot, const char *text, enum plan_reading reading,
+				     struct abi_recipe recipe)
+{
+	struct plan_value value = {
+		.slot = slot, .reading = reading, .n_tests = 1, .text = (char *)text
+	};
+
+	value.tests[0].recipe = recipe;
+	return value;
+}
+
+/* recurse()'s depth as a label and as a number. */
+static void add_depth(struct plan_site *site)
+{
+	struct abi_recipe edi = { .reg = ABI_REG_RDI, .width = 4, .in_register = 1 };
+	struct plan_test *test;
+
+	site->n_values = 2;
+	site->values = mem_array(2, sizeof(*site->values));
+	site->values[0] = read_number(1, "depth", PLAN_NUMBER, edi);
+	site->values[1] = (struct plan_value){ .n_tests = 1, .text = "depth" };
+	test = &site->values[1].tests[0];
+	test->recipe = edi;
+	test->n_choices = ARRAY_SIZE(depths);
+	test->choices = mem_array(test->n_choices, sizeof(*test->choices));
+	for (size_t i = 0; i < test->n_choices; i++)
+		test->choices[i] = choice(i + 1, depths[i].label);
+}
+
+/* What number() is given: a register, and a signed number and a label behind a pointer. */
+static void add_numbers(struct plan_site *site)
+{
+	struct plan_test *test;
+
+	site->n_values = 3;
+	site->values = mem_array(3, sizeof(*site->values));
+	site->values[0] = read_number(
+		0, "n", PLAN_NUMBER,
+		(struct abi_recipe){ .reg = ABI_REG_RDI, .width = 8, .in_register = 1 });
+	site->values[1] = read_number(1, "numbers.delta", PLAN_SIGNED,
+				      (struct abi_recipe){ .reg = ABI_REG_RSI, .width = 4 });
+	site->values[2] = (struct plan_value){ .slot = 2, .n_tests = 1, .text = "numbers.kind" };
+	test = &site->values[2].tests[0];
+	test->recipe = (struct abi_recipe){ .reg = ABI_REG_RSI,
+					    .width = 1,
+					    .tail = offsetof(struct numbers, kind) };
+	test->n_choices = 2;
+	test->choices = mem_array(2, sizeof(*test->choices));
+	test->choices[0] = choice(1, "share");
+	test->choices[1] = choice(2, "vote");
+}
+
+/* What it returns. */
+static void add_number_result(struct plan_site *site)
+{
+	site->n_values = 1;
+	site->values = mem_array(1, sizeof(*site->values));
+	site->values[0] = read_number(
+		3, "result", PLAN_NUMBER,
+		(struct abi_recipe){ .reg = ABI_REG_RAX, .width = 4, .in_register = 1 });
+}
+
 struct plan *target_plan(int with_halts)
 {
 	struct abi_recipe rsp = { .reg = ABI_REG_RSP }, rdi = { .reg = ABI_REG_RDI };
@@ -216,7 +341,7 @@ struct plan *target_plan(int with_halts)
 	plan->sites = mem_array(2 * N_FUNCS + 1, sizeof(*plan->sites));
 	add_site(plan, F_PLAIN, ABI_SITE_START, plain, rsp);
 	add_site(plan, F_PLAIN, ABI_SITE_RETURN, plain_end, rsp);
-	add_site(plan, F_RECURSE, ABI_SITE_START, recurse, rsp);
+	add_depth(add_site(plan, F_RECURSE, ABI_SITE_START, recurse, rsp));
 	add_site(plan, F_RECURSE, ABI_SITE_RETURN, recurse_end, rsp);
 	add_site(plan, F_LEAVE, ABI_SITE_START, leave, rsp);
 	add_site(plan, F_LEAVE, ABI_SITE_RETURN, leave_end, rsp);
@@ -229,6 +354,8 @@ struct plan *target_plan(int with_halts)
 	add_site(plan, F_INDIRECT, ABI_SITE_RETURN, indirect_end, behind_rdi);
 	add_site(plan, F_ANSWER, ABI_SITE_START, answer, rsp)->saved = rdi;
 	add_result(add_site(plan, F_ANSWER, ABI_SITE_RETURN, answer_end, rsp));
+	add_numbers(add_site(plan, F_NUMBER, ABI_SITE_START, number, rsp));
+	add_number_result(add_site(plan, F_NUMBER, ABI_SITE_RETURN, number_end, rsp));
 	if (with_halts)
 		add_site(plan, F_HALTS, ABI_SITE_START, halts, rsp);
 	return plan;

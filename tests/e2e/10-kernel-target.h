@@ -25,6 +25,12 @@ struct result {
 	uint32_t code;
 };
 
+/* Numbers of a call behind a pointer. */
+struct numbers {
+	int32_t delta;
+	uint8_t kind;
+};
+
 /* Each function F has labels F (first instruction) and F_end (its ret). */
 extern char plain[], plain_end[];
 extern char recurse[], recurse_end[];
@@ -33,6 +39,7 @@ extern char label[], label_end[];
 extern char begin[], finish[], dropped[];
 extern char indirect[], indirect_end[];
 extern char answer[], answer_end[];
+extern char number[], number_end[];
 extern char halts[];
 
 void call_plain(void);
@@ -44,9 +51,33 @@ void call_finish(const void *future);
 void call_dropped(const void *future);
 void call_indirect(const void *const *future);
 void call_answer(const struct result *result);
+void call_number(uint64_t n, const struct numbers *numbers); /* returns 3 n, as 4 bytes */
 
-enum { F_PLAIN, F_RECURSE, F_LEAVE, F_LABEL, F_FUTURE, F_INDIRECT, F_ANSWER, F_HALTS, N_FUNCS };
-enum { M_PLAIN_SECONDS, M_LEAVE_TOTAL, M_LABEL_TOTAL, M_FUTURE_SECONDS, M_ANSWER_TOTAL, N_METRICS };
+enum {
+	F_PLAIN,
+	F_RECURSE,
+	F_LEAVE,
+	F_LABEL,
+	F_FUTURE,
+	F_INDIRECT,
+	F_ANSWER,
+	F_NUMBER,
+	F_HALTS,
+	N_FUNCS
+};
+enum {
+	M_PLAIN_SECONDS,
+	M_LEAVE_TOTAL,
+	M_LABEL_TOTAL,
+	M_FUTURE_SECONDS,
+	M_ANSWER_TOTAL,
+	M_DEPTH_TOTAL,
+	M_NUMBER_TOTAL,
+	M_NUMBER,
+	M_DELTA_TOTAL,
+	M_RESULT_TOTAL,
+	N_METRICS
+};
 
 struct profile *target_profile(void);
 /* @with_halts adds an instance that no kernel can probe. */

@@ -2,6 +2,7 @@
 /* The families that the profile asks for. */
 #include "cmd/collect.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -24,6 +25,18 @@ static void add_labels(const struct walk *w, const struct layout_series *from,
 	}
 }
 
+/* A sum of numbers is exact up to 2^64, and from there on as exact as a double is. */
+static void set_sum(const struct layout_series *from, enum profile_metric_type type,
+		    struct metric_series *to)
+{
+	if (type == PROFILE_HISTOGRAM)
+		to->sum = from->sum;
+	else
+		to->count = from->sum;
+	to->integral = from->sum_overflow == 0;
+	to->value = ldexp((double)from->sum_overflow, 64) + (double)from->sum;
+}
+
 static void add_series(const struct layout_series *from, void *arg)
 {
 	struct walk *w = arg;
@@ -34,10 +47,14 @@ static void add_series(const struct layout_series *from, void *arg)
 	to->created = w->node->since;
 	to->count = from->count;
 	to->integral = true;
+	if (w->metric->is_of_numbers)
+		set_sum(from, w->metric->type, to);
 	if (w->metric->type != PROFILE_HISTOGRAM)
 		return;
-	to->integral = false;
-	to->value = (double)from->sum_ns / 1e9;
+	if (!w->metric->is_of_numbers) {
+		to->integral = false;
+		to->value = (double)from->sum / 1e9;
+	}
 	to->bounds = w->metric->bounds;
 	to->n_bounds = n;
 	to->buckets = mem_array(n + 1, sizeof(*to->buckets));

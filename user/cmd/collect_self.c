@@ -98,6 +98,38 @@ static void collect_call(struct metric_snapshot *out, const struct calls *c)
 	s->value = (double)c->flight->oldest_ns / 1e9;
 }
 
+/* Metrics of numbers leave out calls whose number they do not have. */
+static void collect_missing(struct agent *agent, uint64_t *const *cells,
+			    struct metric_snapshot *out)
+{
+	static const char *const reasons[ABI_MISSING_CELLS] = {
+		[ABI_MISSING_UNREAD] = "unread",
+		[ABI_MISSING_NEGATIVE] = "negative",
+	};
+
+	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
+		for (size_t i = 0; agent->profile->metrics[m].is_of_numbers && i < agent->nodes.n;
+		     i++) {
+			uint64_t missing[ABI_MISSING_CELLS];
+
+			layout_missing(agent->layout, cells[i], m, missing);
+			for (size_t r = 0; r < ABI_MISSING_CELLS; r++) {
+				struct metric_series *s = add(
+					out, "mpc_bpf_agent_numbers_missing_total", METRIC_COUNTER,
+					"",
+					"Calls that ended and are not in a metric of numbers: their "
+					"number could not be read, or was below 0.");
+
+				series_label(s, "node_id", agent->nodes.at[i]->id);
+				series_label(s, "metric", agent->profile->metrics[m].name);
+				series_label(s, "reason", reasons[r]);
+				s->created = agent->nodes.at[i]->since;
+				set_count(s, missing[r]);
+			}
+		}
+	}
+}
+
 static void collect_calls(struct agent *agent, uint64_t *const *cells,
 			  const struct maps_flights *flights, struct metric_snapshot *out)
 {
@@ -214,6 +246,7 @@ void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps
 	series_label(s, "revision", AGENT_REVISION);
 	collect_nodes(agent, out);
 	collect_calls(agent, cells, flights, out);
+	collect_missing(agent, cells, out);
 	collect_probes(agent, out);
 	collect_programs(agent, out);
 	add(out, "mpc_bpf_agent_scrape_duration_seconds", METRIC_GAUGE, "seconds",

@@ -111,7 +111,7 @@ static void show_quantiles(const struct agent *agent, uint64_t *const *cells, si
 		const struct profile_metric *metric = &agent->profile->metrics[m];
 		struct merged merged = { metric, source_of(metric, func), {}, 0 };
 
-		if (metric->type != PROFILE_HISTOGRAM || !merged.source)
+		if (metric->type != PROFILE_HISTOGRAM || metric->is_of_numbers || !merged.source)
 			continue;
 		for (size_t i = 0; i < agent->nodes.n; i++)
 			layout_series(agent->layout, cells[i], m, merge_series, &merged);
@@ -182,7 +182,26 @@ static const char *incomplete(const struct agent *agent, const struct profile_me
 	return NULL;
 }
 
-static void show_metrics(const struct agent *agent, struct page *page)
+/* A metric of numbers that lacks some. */
+static const char *lacking(const struct agent *agent, uint64_t *const *cells, size_t m,
+			   struct page *page)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		uint64_t missing[ABI_MISSING_CELLS];
+
+		layout_missing(agent->layout, cells[i], m, missing);
+		n += missing[ABI_MISSING_UNREAD] + missing[ABI_MISSING_NEGATIVE];
+	}
+	return n ? page_text(page,
+			     "%llu calls are not in it: their number could not be read, or was "
+			     "below 0",
+			     (unsigned long long)n) :
+		   NULL;
+}
+
+static void show_metrics(const struct agent *agent, uint64_t *const *cells, struct page *page)
 {
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
 		const struct profile_metric *metric = &agent->profile->metrics[m];
@@ -195,6 +214,8 @@ static void show_metrics(const struct agent *agent, struct page *page)
 		for (size_t l = 0; l < metric->n_labels; l++)
 			row->n_series *= metric->labels[l].n_values;
 		row->note = incomplete(agent, metric, page);
+		if (!row->note)
+			row->note = lacking(agent, cells, m, page);
 	}
 }
 
@@ -213,7 +234,7 @@ void show_page(struct agent *agent, struct page *page)
 	show_nodes(agent, flights, page);
 	for (size_t f = 0; f < agent->profile->n_funcs; f++)
 		show_function(agent, cells, flights, f, page);
-	show_metrics(agent, page);
+	show_metrics(agent, cells, page);
 	agent_free_cells(agent, cells);
 }
 

@@ -129,7 +129,10 @@ static void write_histogram(struct writer *w, const struct metric_series *series
 	}
 	total = series->buckets ? total + series->buckets[series->n_bounds] : series->count;
 	write_integer(w, "_bucket", series, &infinite, total);
-	write_real(w, "_sum", series, series->value);
+	if (series->integral)
+		write_integer(w, "_sum", series, NULL, series->sum);
+	else
+		write_real(w, "_sum", series, series->value);
 	write_integer(w, "_count", series, NULL, total);
 	write_created(w, series);
 }

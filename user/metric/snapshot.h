@@ -23,8 +23,9 @@ struct metric_series {
 	struct metric_label labels[METRIC_LABELS_MAX];
 	size_t n_labels;
 	double created;       /* Unix time in seconds, 0 when unknown */
-	bool integral;        /* counter or gauge: use `count`, printed exactly, else `value` */
+	bool integral;        /* use `count` (histogram: `sum`), printed exactly, else `value` */
 	uint64_t count;       /* histogram: number of observations (the sum of `buckets`) */
+	uint64_t sum;         /* histogram */
 	double value;         /* histogram: sum */
 	const double *bounds; /* histogram: not owned, ascending, without +Inf */
 	size_t n_bounds;

@@ -78,8 +78,8 @@ static int target_of(const struct work *work, size_t func, const struct plan_val
 
 static char *test_fault(const struct plan_value *value, const char *what)
 {
-	return mem_printf("%s: %s, so the label is unknown", value->text ? value->text : "a value",
-			  what);
+	return mem_printf("%s: %s, so the %s is unknown", value->text ? value->text : "a value",
+			  what, value->reading == PLAN_LABEL ? "label" : "number");
 }
 
 static char *compile_test(const struct work *work, size_t func, const struct plan_value *value,
@@ -119,17 +119,45 @@ static char *compile_test(const struct work *work, size_t func, const struct pla
 	return NULL;
 }
 
-/* NULL and *@out, or why the label stays unknown. */
+/* A pack may be older than the profile: without labels that would not fit, only the text
+ * of a number tells that it is the one asked for. */
+static bool is_asked_for(const struct profile_value *want, const struct plan_value *value)
+{
+	if (want->kind == PROFILE_VALUE_OUTCOME ||
+	    want->is_number != (value->reading != PLAN_LABEL))
+		return false;
+	return !want->is_number || (value->text && strcmp(want->path, value->text) == 0);
+}
+
+/* A number has no labels, and its last test no choices. */
+static bool is_way_to_number(const struct plan_value *value)
+{
+	for (size_t t = 0; t < value->n_tests; t++) {
+		const struct plan_test *test = &value->tests[t];
+
+		if (test->otherwise.label || (t + 1 == value->n_tests && test->n_choices))
+			return false;
+		for (size_t c = 0; c < test->n_choices; c++)
+			if (test->choices[c].label)
+				return false;
+	}
+	return true;
+}
+
+/* NULL and *@out, or why the value stays unknown. */
 static char *compile_value(const struct work *work, size_t func, const struct plan_value *value,
 			   struct abi_value *out)
 {
 	const struct profile_func *pf = &work->layout->profile->funcs[func];
 
-	if (value->slot >= pf->n_values || pf->values[value->slot].kind == PROFILE_VALUE_OUTCOME)
+	if (value->slot >= pf->n_values || !is_asked_for(&pf->values[value->slot], value))
 		return test_fault(value, "the profile does not ask for it");
+	if (value->reading != PLAN_LABEL && !is_way_to_number(value))
+		return test_fault(value, "the way to a number has labels");
 	if (value->n_tests == 0 || value->n_tests > ABI_TESTS_MAX)
 		return test_fault(value, "it has no or too many tests");
 	out->n_tests = (uint32_t)value->n_tests;
+	out->is_signed = value->reading == PLAN_SIGNED;
 	for (size_t t = 0; t < value->n_tests; t++) {
 		char *fault = compile_test(work, func, value, &value->tests[t], &out->tests[t]);
 
@@ -173,29 +201,46 @@ static char *site_fault(const struct plan_site *site)
 	return NULL;
 }
 
+/* Adds the labels or the numbers that the site reads. */
+static void compile_values(struct work *work, size_t from, size_t func, bool numbers,
+			   struct abi_site *out)
+{
+	const struct plan_site *site = &work->plan->sites[from];
+	size_t n = 0;
+
+	while (n < ABI_VALUES_MAX && out->slot[n] != ABI_NO_SLOT)
+		n++;
+	for (size_t v = 0; v < site->n_values; v++) {
+		_free_ struct abi_value *value = NULL;
+		char *fault;
+
+		if ((site->values[v].reading != PLAN_LABEL) != numbers)
+			continue;
+		value = mem_alloc(sizeof(*value));
+		fault = compile_value(work, func, &site->values[v], value);
+		if (fault) {
+			refuse(work, from, false, fault);
+			continue;
+		}
+		out->slot[n] = (uint8_t)(site->values[v].slot | (numbers ? ABI_NUMBER_SLOT : 0));
+		out->value[n++] = place_value(work, value);
+	}
+}
+
 static void compile_site(struct work *work, size_t from, size_t func)
 {
 	const struct plan_site *site = &work->plan->sites[from];
 	struct abi_site out = {
 		.kind = (uint8_t)site->kind,
 		.func = (uint8_t)func,
+		.numbered = layout_numbered(work->layout, func),
 		.key = site->key,
 		.saved = site->saved,
 	};
-	size_t n = 0;
 
 	memset(out.slot, ABI_NO_SLOT, sizeof(out.slot));
-	for (size_t v = 0; v < site->n_values; v++) {
-		_free_ struct abi_value *value = mem_alloc(sizeof(*value));
-		char *fault = compile_value(work, func, &site->values[v], value);
-
-		if (fault) {
-			refuse(work, from, false, fault);
-			continue;
-		}
-		out.slot[n] = (uint8_t)site->values[v].slot;
-		out.value[n++] = place_value(work, value);
-	}
+	compile_values(work, from, func, false, &out);
+	compile_values(work, from, func, true, &out);
 	*VEC_ADD(&work->sites) = out;
 	*VEC_ADD(&work->from) = from;
 }

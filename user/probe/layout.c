@@ -18,8 +18,9 @@ static_assert(PROFILE_END_RETURN == 1, "same mask: 1 << (kind - ABI_SITE_RETURN)
 static_assert(PROFILE_END_PANIC == 1 << (ABI_SITE_PANIC - ABI_SITE_RETURN), "same mask");
 static_assert(PROFILE_END_CANCEL == 1 << (ABI_SITE_CANCEL - ABI_SITE_RETURN), "same mask");
 static_assert(sizeof(struct abi_site) == 64, "one cache line");
-static_assert(sizeof(struct abi_bucket) == 256, "four cache lines");
-static_assert(sizeof(struct abi_func) == 128, "two cache lines");
+static_assert(sizeof(struct abi_call) == 64, "one cache line");
+static_assert(sizeof(struct abi_bucket) == 512, "a line of keys and one of each call");
+static_assert(sizeof(struct abi_func) == 192, "three cache lines");
 static_assert(ABI_SELF_CELLS == 8, "one cache line of counters");
 
 uint64_t layout_bound_ns(double seconds)
@@ -32,6 +33,11 @@ uint64_t layout_bound_ns(double seconds)
 		return UINT64_MAX - 1;
 	/* A decimal fraction is not exact in binary: 0.005 s means 5000000 ns. */
 	return (uint64_t)(fabs(ns - whole) <= 1e-9 * fmax(ns, 1) ? whole : floor(ns));
+}
+
+bool layout_numbered(const struct layout *layout, size_t func)
+{
+	return layout->funcs[func].n_numbers;
 }
 
 unsigned layout_label(const struct layout *layout, size_t func, size_t value, const char *label)
@@ -106,7 +112,8 @@ static int place_bounds(struct layout *layout, const struct profile_metric *metr
 
 	memset(&b, 0xff, sizeof(b));
 	for (size_t i = 0; i < metric->n_bounds; i++)
-		b.ns[i] = layout_bound_ns(metric->bounds[i]);
+		b.upper[i] = metric->is_of_numbers ? (uint64_t)metric->bounds[i] :
+						     layout_bound_ns(metric->bounds[i]);
 	for (size_t i = 0; i < layout->n_bounds; i++) {
 		if (!memcmp(&layout->bounds[i], &b, sizeof(b))) {
 			*at = (uint16_t)i;
@@ -122,11 +129,19 @@ static int place_bounds(struct layout *layout, const struct profile_metric *metr
 	return 0;
 }
 
+static uint32_t cells_per_series(const struct profile_metric *metric)
+{
+	uint32_t sum = metric->is_of_numbers ? ABI_SUM_CELLS : 1;
+
+	return metric->type == PROFILE_HISTOGRAM ? (uint32_t)metric->n_bounds + 1 + sum : sum;
+}
+
 /* Gives the region its captured labels, innermost first, and its cells. */
 static int place_region(struct layout *layout, struct layout_region *region, struct err *err)
 {
 	const struct profile_metric *metric = &layout->profile->metrics[region->metric];
 	const struct profile_source *source = &metric->sources[region->source];
+	uint32_t missing = metric->is_of_numbers ? ABI_MISSING_CELLS : 0;
 	uint64_t cells = region->cells_per_series;
 
 	for (size_t l = 0; l < metric->n_labels; l++) {
@@ -142,7 +157,9 @@ static int place_region(struct layout *layout, struct layout_region *region, str
 		if (cells > ABI_NODE_CELLS_MAX)
 			break;
 	}
-	region->base = layout->cells;
+	region->missing = layout->cells;
+	region->base = layout->cells + missing;
+	cells += missing;
 	if (cells > ABI_NODE_CELLS_MAX - layout->cells)
 		return err_set(
 			err, -E2BIG,
@@ -153,6 +170,24 @@ static int place_region(struct layout *layout, struct layout_region *region, str
 	return 0;
 }
 
+/* The next binding of the function; those of numbers come behind all others. */
+static struct abi_binding *add_binding(struct abi_func *func, const struct profile_metric *metric,
+				       const struct profile_source *source)
+{
+	struct abi_binding *binding = &func->bindings[func->n_bindings + func->n_numbers];
+	bool histogram = metric->type == PROFILE_HISTOGRAM;
+
+	if (metric->is_of_numbers) {
+		func->n_numbers++;
+		binding->kind = histogram ? ABI_NUMBER_HISTOGRAM : ABI_NUMBER_COUNTER;
+		binding->slot = (uint8_t)source->number;
+	} else {
+		func->n_bindings++;
+		binding->kind = histogram ? ABI_HISTOGRAM : ABI_COUNTER;
+	}
+	return binding;
+}
+
 static int bind(struct layout *layout, const struct layout_region *region, struct err *err)
 {
 	const struct profile_metric *metric = &layout->profile->metrics[region->metric];
@@ -160,12 +195,12 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 	struct abi_func *func = &layout->funcs[source->func];
 	struct abi_binding *binding;
 
-	if (func->n_bindings == ABI_BINDINGS_MAX)
+	if (func->n_bindings + func->n_numbers == ABI_BINDINGS_MAX)
 		return err_set(err, -E2BIG, "line %u: %s feeds more than %d metrics", metric->line,
 			       layout->profile->funcs[source->func].name, ABI_BINDINGS_MAX);
-	binding = &func->bindings[func->n_bindings++];
-	binding->kind = metric->type == PROFILE_HISTOGRAM ? ABI_HISTOGRAM : ABI_COUNTER;
+	binding = add_binding(func, metric, source);
 	binding->on = (uint8_t)source->on;
+	binding->missing = (uint16_t)region->missing;
 	binding->base = (uint16_t)region->base;
 	binding->n_labels = (uint8_t)region->n_captured;
 	for (size_t i = 0; i < region->n_captured; i++) {
@@ -175,7 +210,7 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 		binding->labels[i].size = (uint8_t)layout->values[source->func][value].n;
 		binding->labels[i].stride = (uint16_t)region->captured[i].stride;
 	}
-	if (binding->kind == ABI_COUNTER)
+	if (metric->type != PROFILE_HISTOGRAM)
 		return 0;
 	binding->n_bounds = (uint8_t)metric->n_bounds;
 	return place_bounds(layout, metric, &binding->bounds, err);
@@ -191,8 +226,7 @@ static int lay_out_metric(struct layout *layout, size_t m, struct err *err)
 
 		region->metric = m;
 		region->source = s;
-		region->cells_per_series =
-			metric->type == PROFILE_HISTOGRAM ? (uint32_t)metric->n_bounds + 2 : 1;
+		region->cells_per_series = cells_per_series(metric);
 		r = place_region(layout, region, err);
 		if (!r)
 			r = bind(layout, region, err);
@@ -217,7 +251,11 @@ int layout_make(const struct profile *profile, struct layout **out, struct err *
 	for (size_t f = 0; f < profile->n_funcs && !r; f++)
 		r = lay_out_func(layout, f, err);
 	for (size_t m = 0; m < profile->n_metrics && !r; m++)
-		r = lay_out_metric(layout, m, err);
+		if (!profile->metrics[m].is_of_numbers)
+			r = lay_out_metric(layout, m, err);
+	for (size_t m = 0; m < profile->n_metrics && !r; m++)
+		if (profile->metrics[m].is_of_numbers)
+			r = lay_out_metric(layout, m, err);
 	if (r)
 		return r;
 	/* Nodes and shards begin on a cache line of their own. */

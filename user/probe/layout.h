@@ -7,11 +7,13 @@
  * region for each source of each metric (a source is one function feeding it).
  * Within a region there is a series for every combination of the source's
  * captured values, "unknown" included; labels that are constant for the source
- * take no room. layout_series() adds the sources of a metric up.
+ * take no room. layout_series() adds the sources of a metric up. In front of the
+ * series of a metric of numbers are its ABI_MISSING_CELLS.
  */
 #ifndef PROBE_LAYOUT_H
 #define PROBE_LAYOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +30,7 @@ struct layout_value {
 /* Where one source of a metric counts. */
 struct layout_region {
 	size_t metric, source;
+	uint32_t missing; /* of numbers: the first of its ABI_MISSING_CELLS */
 	uint32_t base;
 	uint32_t cells_per_series;
 	size_t n_captured; /* labels that are not constant */
@@ -61,11 +64,15 @@ unsigned layout_label(const struct layout *layout, size_t func, size_t value, co
  * number of nanoseconds that is not above it. */
 uint64_t layout_bound_ns(double seconds);
 
+/* Whether calls of the function have numbers that are captured. */
+bool layout_numbered(const struct layout *layout, size_t func);
+
 /* One series of a metric on one node. */
 struct layout_series {
 	size_t label[PROFILE_LABELS_MAX]; /* index in the label's values; n_values: unknown */
 	uint64_t count;                   /* histogram: the sum of the buckets */
-	uint64_t sum_ns;
+	uint64_t sum;          /* histogram: in ns; of numbers (counters too): modulo 2^64 … */
+	uint64_t sum_overflow; /* … and how often that much beside it */
 	uint64_t buckets[PROFILE_BOUNDS_MAX + 1]; /* not cumulative */
 };
 
@@ -75,5 +82,9 @@ struct layout_series {
 typedef void layout_series_fn(const struct layout_series *series, void *arg);
 void layout_series(const struct layout *layout, const uint64_t *cells, size_t metric,
 		   layout_series_fn *fn, void *arg);
+
+/* Calls that a metric of numbers should have and lacks, on one node. */
+void layout_missing(const struct layout *layout, const uint64_t *cells, size_t metric,
+		    uint64_t out[ABI_MISSING_CELLS]);
 
 #endif

@@ -41,18 +41,33 @@ static size_t label_index(const struct profile_label *label, const struct layout
 	return label->n_values;
 }
 
+static void add_sum(struct layout_series *series, uint64_t sum, uint64_t overflow)
+{
+	series->sum_overflow += overflow + __builtin_add_overflow(series->sum, sum, &series->sum);
+}
+
+/* The two cells of a sum of numbers: its low halves and its high halves. */
+static void add_halves(struct layout_series *series, const uint64_t *cells)
+{
+	add_sum(series, cells[0], 0);
+	add_sum(series, cells[1] << 32, cells[1] >> 32);
+}
+
 static void add_cells(struct layout_series *series, const struct profile_metric *metric,
 		      const uint64_t *cells)
 {
-	if (metric->type == PROFILE_COUNTER) {
-		series->count += cells[0];
-		return;
-	}
-	for (size_t i = 0; i <= metric->n_bounds; i++) {
+	size_t n_buckets = metric->type == PROFILE_HISTOGRAM ? metric->n_bounds + 1 : 0;
+
+	for (size_t i = 0; i < n_buckets; i++) {
 		series->buckets[i] += cells[i];
 		series->count += cells[i];
 	}
-	series->sum_ns += cells[metric->n_bounds + 1];
+	if (metric->is_of_numbers)
+		add_halves(series, cells + n_buckets);
+	else if (n_buckets)
+		series->sum += cells[n_buckets];
+	else
+		series->count += cells[0];
 }
 
 /* Adds one series of a region, told by the index of each captured value. */
@@ -109,11 +124,12 @@ static void merge(struct finds *finds, layout_series_fn *fn, void *arg)
 		for (next = i + 1; next < finds->list.n && at[next].place == at[i].place; next++) {
 			at[i].wanted |= at[next].wanted;
 			at[i].series.count += at[next].series.count;
-			at[i].series.sum_ns += at[next].series.sum_ns;
+			add_sum(&at[i].series, at[next].series.sum, at[next].series.sum_overflow);
 			for (size_t b = 0; b <= finds->metric->n_bounds; b++)
 				at[i].series.buckets[b] += at[next].series.buckets[b];
 		}
-		if (at[i].wanted || at[i].series.count)
+		if (at[i].wanted || at[i].series.count || at[i].series.sum ||
+		    at[i].series.sum_overflow)
 			fn(&at[i].series, arg);
 	}
 }
@@ -138,4 +154,16 @@ void layout_series(const struct layout *layout, const uint64_t *cells, size_t me
 		qsort(finds.list.at, finds.list.n, sizeof(*finds.list.at), by_place);
 	merge(&finds, fn, arg);
 	free(finds.list.at);
+}
+
+void layout_missing(const struct layout *layout, const uint64_t *cells, size_t metric,
+		    uint64_t out[ABI_MISSING_CELLS])
+{
+	memset(out, 0, ABI_MISSING_CELLS * sizeof(*out));
+	if (!layout->profile->metrics[metric].is_of_numbers)
+		return;
+	for (size_t r = 0; r < layout->n_regions; r++)
+		for (size_t i = 0; layout->regions[r].metric == metric && i < ABI_MISSING_CELLS;
+		     i++)
+			out[i] += cells[layout->regions[r].missing + i];
 }

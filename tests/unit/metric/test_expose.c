@@ -104,6 +104,25 @@ static void test_histogram(void **state)
 	       "# EOF\n");
 }
 
+/* Whole numbers stay whole, beyond what a double holds. */
+static void test_histogram_of_numbers(void **state)
+{
+	_snapshot_ struct metric_snapshot snap = {};
+	struct metric_series *series = add(&snap, "items", METRIC_HISTOGRAM, "");
+
+	(void)state;
+	series->buckets = mem_array(1, sizeof(*series->buckets));
+	series->buckets[0] = 2;
+	series->integral = true;
+	series->sum = UINT64_MAX;
+	expect(&snap, EXPOSE_TEXT,
+	       "# HELP items What it is.\n"
+	       "# TYPE items histogram\n"
+	       "items_bucket{le=\"+Inf\"} 2\n"
+	       "items_sum 18446744073709551615\n"
+	       "items_count 2\n");
+}
+
 /* A reader refuses a histogram whose +Inf bucket and count differ. */
 static void test_histogram_agrees_with_itself(void **state)
 {
@@ -292,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counter),
 		cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_histogram_of_numbers),
 		cmocka_unit_test(test_histogram_agrees_with_itself),
 		cmocka_unit_test(test_gauge_and_info),
 		cmocka_unit_test(test_unit_is_a_suffix),

@@ -21,6 +21,7 @@ struct fixture {
 	struct plan_value value;
 	struct plan_site sites[3];
 	struct plan plan;
+	struct profile numbers; /* of some tests */
 	struct layout *layout;
 	struct compiled *compiled;
 };
@@ -160,6 +161,99 @@ static void leaves_out_bad_labels(void **state)
 	keeps_site_without_label(&f, "too many steps");
 }
 
+/* The fixture's vote with a number, "n", beside its label. */
+static void fill_number(struct fixture *f, struct plan_value values[2])
+{
+	static struct profile_source source = { .func = VOTE, .on = 1, .number = 1 };
+	static struct profile_metric metric = { .is_of_numbers = true,
+						.sources = &source,
+						.n_sources = 1 };
+
+	fill(f);
+	f->numbers = sample;
+	f->numbers.metrics = &metric;
+	f->numbers.n_metrics = 1;
+	f->numbers.funcs[VOTE].values[1] =
+		(struct profile_value){ .is_number = true, .path = (char *)"n" };
+	f->numbers.funcs[VOTE].n_values = 2;
+	values[0] = (struct plan_value){
+		.slot = 1, .reading = PLAN_SIGNED, .n_tests = 1, .text = (char *)"n"
+	};
+	values[0].tests[0].recipe = (struct abi_recipe){ .reg = ABI_REG_KEY, .width = 4 };
+	values[1] = f->value;
+	f->sites[0].values = values;
+	f->sites[0].n_values = 2;
+}
+
+static void compile_numbers(struct fixture *f)
+{
+	assert_int_equal(layout_make(&f->numbers, &f->layout, NULL), 0);
+	assert_int_equal(compile_plan(f->layout, &f->plan, &f->compiled, NULL), 0);
+}
+
+/* Numbers stand behind the labels, and every site of the function knows of them. */
+static void reads_numbers(void **state)
+{
+	struct plan_value values[2];
+	const struct abi_site *site;
+	struct fixture f;
+
+	(void)state;
+	fill_number(&f, values);
+	compile_numbers(&f);
+	assert_int_equal(f.compiled->n_refusals, 0);
+	site = &f.compiled->sites[0];
+	assert_int_equal(site->numbered, 1);
+	assert_int_equal(site->slot[0], 0);
+	assert_int_equal(site->slot[1], ABI_NUMBER_SLOT | 1);
+	assert_int_equal(site->slot[2], ABI_NO_SLOT);
+	assert_int_equal(f.compiled->values[site->value[1]].is_signed, 1);
+	assert_int_equal(f.compiled->values[site->value[1]].n_tests, 1);
+	assert_int_equal(f.compiled->values[site->value[0]].is_signed, 0);
+	assert_int_equal(f.compiled->sites[1].numbered, 1);
+	assert_int_equal(f.compiled->sites[2].numbered, 0);
+	clear(&f);
+}
+
+static void keeps_site_without_number(struct fixture *f, const char *word)
+{
+	compile_numbers(f);
+	assert_int_equal(f->compiled->n_sites, 3);
+	assert_int_equal(f->compiled->n_refusals, 1);
+	assert_non_null(strstr(f->compiled->refusals[0].reason, word));
+	assert_int_equal(f->compiled->sites[0].slot[1], ABI_NO_SLOT);
+	clear(f);
+}
+
+/* A pack of another profile must not feed one number for another. */
+static void leaves_out_bad_numbers(void **state)
+{
+	struct plan_choice label = { .raw = 1, .label = (char *)"approve" };
+	struct plan_value values[2];
+	struct fixture f;
+
+	(void)state;
+	fill_number(&f, values);
+	values[0].text = (char *)"m";
+	keeps_site_without_number(&f, "m: the profile does not ask for it, so the number");
+	fill_number(&f, values);
+	values[0].text = NULL;
+	keeps_site_without_number(&f, "does not ask");
+	fill_number(&f, values);
+	values[0].slot = 0; /* a label's */
+	keeps_site_without_number(&f, "does not ask");
+	fill_number(&f, values);
+	values[0].reading = PLAN_LABEL;
+	keeps_site_without_number(&f, "does not ask");
+	fill_number(&f, values);
+	values[0].tests[0].choices = &label;
+	values[0].tests[0].n_choices = 1;
+	keeps_site_without_number(&f, "the way to a number has labels");
+	fill_number(&f, values);
+	values[0].tests[0].recipe.width = 3;
+	keeps_site_without_number(&f, "width");
+}
+
 /* What is wrong with a site takes its whole instance, and no other. */
 static void refuses_instance(struct fixture *f, const char *word)
 {
@@ -239,6 +333,8 @@ int main(void)
 		cmocka_unit_test(turns_names_into_numbers),
 		cmocka_unit_test(shares_values),
 		cmocka_unit_test(leaves_out_bad_labels),
+		cmocka_unit_test(reads_numbers),
+		cmocka_unit_test(leaves_out_bad_numbers),
 		cmocka_unit_test(leaves_out_bad_instances),
 		cmocka_unit_test(survives_wild_indexes),
 		cmocka_unit_test(refuses_huge_plans),

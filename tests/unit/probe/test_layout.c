@@ -37,11 +37,11 @@ static void finds_buckets(void **state)
 
 		memset(&b, 0xff, sizeof(b));
 		for (uint32_t i = 0; i < n; i++)
-			b.ns[i] = 10 * (i + 1);
+			b.upper[i] = 10 * (i + 1);
 		for (uint64_t ns = 0; ns < 10 * (n + 2); ns++) {
 			uint32_t want = 0;
 
-			while (want < n && ns > b.ns[want])
+			while (want < n && ns > b.upper[want])
 				want++;
 			assert_int_equal(abi_bucket(&b, n, ns), want);
 		}
@@ -70,8 +70,8 @@ static void gives_cells(void **state)
 	assert_int_equal(layout->funcs[SIGN].n_bindings, 2);
 	assert_int_equal(binding->kind, ABI_HISTOGRAM);
 	assert_int_equal(binding->n_bounds, 3);
-	assert_int_equal(layout->bounds[binding->bounds].ns[0], 5000000);
-	assert_true(layout->bounds[binding->bounds].ns[3] == UINT64_MAX);
+	assert_int_equal(layout->bounds[binding->bounds].upper[0], 5000000);
+	assert_true(layout->bounds[binding->bounds].upper[3] == UINT64_MAX);
 }
 
 static void numbers_labels(void **state)

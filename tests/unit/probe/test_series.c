@@ -95,9 +95,105 @@ static void reads_histograms(void **state)
 	layout_series(layout, cells, SIGN_SECONDS, keep, &found);
 	assert_int_equal(found.n, 1);
 	assert_int_equal(found.at[0].count, 1 + 2 + 3 + 4);
-	assert_int_equal(found.at[0].sum_ns, 5);
+	assert_int_equal(found.at[0].sum, 5);
 	assert_int_equal(found.at[0].buckets[0], 1);
 	assert_int_equal(found.at[0].buckets[3], 4);
+}
+
+/* Two functions feed numbers to one counter, one of them to a histogram too. */
+static struct profile *numbers(void)
+{
+	static struct profile_source both[] = { { .func = VOTE, .on = 1, .number = 1 },
+						{ .func = SIGN, .on = 1, .number = 0 } };
+	static struct profile_source vote = { .func = VOTE, .on = 1, .number = 1 };
+	static struct profile_metric metrics[] = {
+		{ .name = (char *)"items_total",
+		  .type = PROFILE_COUNTER,
+		  .is_of_numbers = true,
+		  .sources = both,
+		  .n_sources = 2 },
+		{ .name = (char *)"items",
+		  .type = PROFILE_HISTOGRAM,
+		  .is_of_numbers = true,
+		  .bounds = { 0, 10, 1000 },
+		  .n_bounds = 3,
+		  .sources = &vote,
+		  .n_sources = 1 },
+		{ .name = (char *)"votes_total", .sources = &vote, .n_sources = 1 },
+	};
+	struct profile *profile = mem_alloc(sizeof(*profile));
+
+	profile->metrics = metrics;
+	profile->n_metrics = ARRAY_SIZE(metrics);
+	profile->n_funcs = N_SAMPLE_FUNCS;
+	profile->funcs[VOTE].n_values = 2;
+	profile->funcs[VOTE].values[1].is_number = true;
+	profile->funcs[SIGN].n_values = 1;
+	profile->funcs[SIGN].values[0].is_number = true;
+	return profile;
+}
+
+/* Sums are exact beyond 32 and 64 bits, over the sources and within one. */
+static void adds_numbers_up(void **state)
+{
+	_free_ struct profile *profile = numbers();
+	_cleanup_(layout_freep) struct layout *layout = NULL;
+	struct found found = {};
+	uint64_t cells[64] = {}, missing[ABI_MISSING_CELLS];
+	const struct layout_region *vote, *sign, *items;
+
+	(void)state;
+	assert_int_equal(layout_make(profile, &layout, NULL), 0);
+	assert_int_equal(layout->funcs[VOTE].n_bindings, 1);
+	assert_int_equal(layout->funcs[VOTE].n_numbers, 2);
+	assert_int_equal(layout->funcs[VOTE].bindings[0].kind, ABI_COUNTER);
+	assert_int_equal(layout->funcs[VOTE].bindings[1].kind, ABI_NUMBER_COUNTER);
+	assert_int_equal(layout->funcs[VOTE].bindings[1].slot, 1);
+	assert_int_equal(layout->funcs[VOTE].bindings[2].kind, ABI_NUMBER_HISTOGRAM);
+	assert_int_equal(layout->funcs[VOTE].bindings[2].n_bounds, 3);
+	assert_true(layout_numbered(layout, SIGN));
+	assert_false(layout_numbered(layout, TALLY));
+	assert_int_equal(layout->n_regions, 4);
+	vote = &layout->regions[1];
+	sign = &layout->regions[2];
+	items = &layout->regions[3];
+	assert_int_equal(vote->base, vote->missing + ABI_MISSING_CELLS);
+	assert_int_equal(sign->missing, vote->base + ABI_SUM_CELLS);
+	assert_int_equal(items->cells_per_series, 4 + ABI_SUM_CELLS);
+	assert_int_equal(layout->bounds[layout->funcs[VOTE].bindings[2].bounds].upper[1], 10);
+
+	cells[vote->base] = 0xffffffff;
+	cells[sign->base] = 5;
+	cells[sign->base + 1] = 3;
+	cells[sign->missing + ABI_MISSING_NEGATIVE] = 7;
+	cells[vote->missing + ABI_MISSING_NEGATIVE] = 1;
+	cells[vote->missing + ABI_MISSING_UNREAD] = 2;
+	layout_series(layout, cells, 0, keep, &found);
+	assert_int_equal(found.n, 1);
+	assert_int_equal(found.at[0].sum, 0xffffffffull + 5 + (3ull << 32));
+	assert_int_equal(found.at[0].sum_overflow, 0);
+	layout_missing(layout, cells, 0, missing);
+	assert_int_equal(missing[ABI_MISSING_UNREAD], 2);
+	assert_int_equal(missing[ABI_MISSING_NEGATIVE], 8);
+	layout_missing(layout, cells, 2, missing);
+	assert_int_equal(missing[ABI_MISSING_NEGATIVE], 0);
+
+	/* three times 2^64 - 1 in one source, 2^64 - 1 in the other */
+	cells[vote->base] = cells[vote->base + 1] = 3 * 0xffffffffull;
+	cells[sign->base] = cells[sign->base + 1] = 0xffffffff;
+	found.n = 0;
+	layout_series(layout, cells, 0, keep, &found);
+	assert_int_equal(found.at[0].sum_overflow, 3);
+	assert_true(found.at[0].sum == UINT64_MAX - 3);
+
+	for (size_t i = 0; i < 4; i++)
+		cells[items->base + i] = i + 1;
+	cells[items->base + 4] = 9;
+	found.n = 0;
+	layout_series(layout, cells, 1, keep, &found);
+	assert_int_equal(found.at[0].count, 10);
+	assert_int_equal(found.at[0].buckets[3], 4);
+	assert_int_equal(found.at[0].sum, 9);
 }
 
 int main(void)
@@ -106,6 +202,7 @@ int main(void)
 		cmocka_unit_test(begins_at_zero),
 		cmocka_unit_test(joins_sources),
 		cmocka_unit_test(reads_histograms),
+		cmocka_unit_test(adds_numbers_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
