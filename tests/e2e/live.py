@@ -246,8 +246,8 @@ class Process:
 class Agent(Process):
     """A running agent on a port of its own."""
 
-    def __init__(self, folder, *options, name="agent", env=None, wait=True):
-        super().__init__(AGENT, *options, "--web.listen-address", "127.0.0.1:0",
+    def __init__(self, folder, *options, name="agent", env=None, wait=True, program=AGENT):
+        super().__init__(program, *options, "--web.listen-address", "127.0.0.1:0",
                          log=Path(folder) / f"{name}.log", env=env)
         self.address = None
         if wait:

@@ -224,6 +224,7 @@ static void end_node(struct agent *agent, struct node *node)
 	maps_stop_node(agent->maps, node->slot, node->lost[LOST_PROCESS_ENDED]);
 	node->ended = agent_now();
 	log_info(agent->log, "node %s (pid %d) ended", node->id, node->tgid);
+	binary_check(agent, node->binary);
 }
 
 void agent_stop_nodes(struct agent *agent, const struct binary *binary)
@@ -268,7 +269,7 @@ static void follow_exe(struct agent *agent)
 		return;
 	for (size_t i = 0; i < agent->binaries.n; i++) {
 		b = agent->binaries.at[i];
-		if (!b->idle && !b->changed &&
+		if ((!b->idle || !b->trouble) && !b->changed &&
 		    exe_same_place(b->exe.place, (struct exe_place){ st.st_dev, st.st_ino }))
 			return;
 	}

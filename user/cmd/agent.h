@@ -147,7 +147,8 @@ struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err);
 struct binary *binary_open(struct agent *agent, const char *path, struct err *err);
 /* Takes the probes off a file that is not what it was, or is about to change. */
 void binary_check(struct agent *agent, struct binary *binary);
-/* Takes the probes off, @why or NULL; they are set again when it is next found. */
+/* Takes the probes off; they are set again when it is next found. @why: what is wrong;
+ * NULL: nothing, but nobody runs it. */
 void binary_rest(struct agent *agent, struct binary *binary, const char *why);
 /* Number of the plan's instances in each state, of all functions. */
 void binary_summary(const struct binary *binary, unsigned counts[PLAN_ABSENT + 1]);

@@ -232,14 +232,16 @@ static void finish(struct agent *agent, struct binary *b, int r, struct err *err
 
 void binary_probe(struct agent *agent, struct binary *b, int fd)
 {
+	bool again = b->plan && b->probed && !b->trouble; /* its probes only rested */
 	struct err err = {};
 	int r;
 
-	forget_plan(b);
+	if (!again)
+		forget_plan(b);
 	b->fd = fd;
 	b->began = monotonic();
 	r = hold(agent, b, &err);
-	if (r == 0)
+	if (r == 0 && !again)
 		r = make_plan(agent, b, &err);
 	if (!b->resolving)
 		finish(agent, b, r, &err);

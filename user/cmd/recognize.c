@@ -3,8 +3,9 @@
  * Which executable is which, and whether it is still what it was when its probes
  * were set. A probe is a place in a file: once other bytes stand there, it would
  * damage whoever executes them. So nothing is left on a file that changes: writers
- * wait for our lease (target/lease.h); where there are no leases, what the file
- * system says of the file is compared twice a second and at each new process.
+ * wait for our lease (target/lease.h); where there are no leases, probes stay only
+ * while somebody executes the file, and what the file system says of it is compared
+ * twice a second and at each new process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,6 @@ void binary_rest(struct agent *agent, struct binary *b, const char *why)
 	b->idle = true;
 	if (why)
 		binary_set_trouble(agent, b, why);
-	else
-		plan_free(TAKE_PTR(b->plan));
 	agent_stop_nodes(agent, b);
 }
 
@@ -69,14 +68,19 @@ static bool still(struct agent *agent, struct binary *b, const struct exe *exe, 
 	return true;
 }
 
-/* Nobody runs it, and nobody can start it again. */
-static bool deleted(const struct agent *agent, const struct binary *b)
+static bool is_run(const struct agent *agent, const struct binary *b)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		if (agent->nodes.at[i]->binary == b && !agent->nodes.at[i]->ended)
+			return true;
+	return false;
+}
+
+/* Nobody can start it again. */
+static bool is_deleted(const struct binary *b)
 {
 	struct stat st;
 
-	for (size_t i = 0; i < agent->nodes.n; i++)
-		if (agent->nodes.at[i]->binary == b && !agent->nodes.at[i]->ended)
-			return false;
 	return fstat(b->fd, &st) == 0 && st.st_nlink == 0;
 }
 
@@ -98,7 +102,10 @@ void binary_check(struct agent *agent, struct binary *b)
 			give_up(agent, b);
 		else
 			still(agent, b, &exe, b->fd);
-	} else if (deleted(agent, b)) {
+	} else if (!is_run(agent, b) && (!b->leased || is_deleted(b))) {
+		/* without a lease, only that it is executed keeps writers away */
+		log_debug(agent->log, "%s: nobody runs it, and its probes wait for somebody",
+			  b->path);
 		binary_rest(agent, b, NULL);
 	}
 }

@@ -47,6 +47,10 @@ void plan_refuse_row(struct plan_row *row, bool whole, const char *reason)
 {
 	char *text = row->reason ? mem_printf("%s; %s", row->reason, reason) : mem_strdup(reason);
 
+	if (row->reason && strstr(row->reason, reason)) { /* found out once more */
+		free(text);
+		text = TAKE_PTR(row->reason);
+	}
 	free(row->reason);
 	row->reason = text;
 	if (whole)
