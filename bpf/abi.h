@@ -71,7 +71,8 @@ enum abi_reg {
 /*
  * How to find a value: p = reg; for each step p = *(u64 *)(p + add[i]); then
  * the value is p + tail when width is 0, else `width` bytes (1, 2, 4, 8) at
- * p + tail; with `in_register` the low `width` bytes of the register itself.
+ * p + tail; with `in_register` `width` bytes of the register itself, from its byte
+ * `tail` (0..7) on.
  */
 struct abi_recipe {
 	__u8 reg;

@@ -175,7 +175,7 @@ static __noinline bool raw_value(const struct abi_recipe *recipe, u64 p, u64 *ra
 	u64 v = 0;
 
 	if (recipe->in_register) {
-		*raw = low_bytes(p, recipe->width);
+		*raw = low_bytes(p >> (8 * (recipe->tail & 7)), recipe->width);
 		return true;
 	}
 	if (recipe->n_steps) {

@@ -45,8 +45,10 @@ static const char *recipe_fault(const struct abi_recipe *r, bool pseudo)
 		return "has too many steps";
 	if (r->width != 0 && r->width != 1 && r->width != 2 && r->width != 4 && r->width != 8)
 		return "has a width that is not 1, 2, 4 or 8 bytes";
-	if (r->in_register > 1 || (r->in_register && (r->width == 0 || r->n_steps || r->tail)))
+	if (r->in_register > 1 || (r->in_register && (r->width == 0 || r->n_steps)))
 		return "says register and memory at once";
+	if (r->in_register && (r->tail < 0 || r->tail > 8 - r->width))
+		return "reads past a register";
 	return NULL;
 }
 

@@ -479,11 +479,16 @@ bool instance_drop_around(struct resolver *rs, const struct debug_hit *hit)
 
 /* --- plain functions ---------------------------------------------------------------- */
 
-/* A direct jump out of the function is a return of ours by way of another function. */
+/* A direct jump out of the function, or one through the GOT, is a return of ours by way
+ * of another function. */
 static bool leaves(const struct function *fn, const struct insn *in)
 {
-	return in->op == OP_RET || ((in->op == OP_JMP || in->op == OP_JCC) &&
-				    (in->target < fn->low || in->target >= fn->high));
+	bool through_got = in->op == OP_JMP_REG && in->dst == REG_NONE &&
+			   in->mem.base == REG_NONE && in->mem.index == REG_NONE;
+
+	return in->op == OP_RET || through_got ||
+	       ((in->op == OP_JMP || in->op == OP_JCC) &&
+		(in->target < fn->low || in->target >= fn->high));
 }
 
 void instance_plain_drafts(const struct function *fn, struct drafts *out)
@@ -531,7 +536,7 @@ bool instance_plain(struct resolver *rs, const struct debug_hit *hit)
 		struct plan_site *site = instance_add_site(rs, fn, &drafts.at[i], hit->func, row);
 
 		if (site)
-			result_plain(fn, &origin, &die, pf, site, &why);
+			result_plain(fn, drafts.at[i].insn, &origin, &die, pf, site, &why);
 	}
 	free(drafts.at);
 	if (why.len) {

@@ -98,7 +98,9 @@ static const char *read_width(const char **p, struct abi_recipe *r)
 		return NULL;
 	++*p;
 	r->in_register = 1;
-	return r->n_steps || r->tail ? "a recipe says register and memory at once" : NULL;
+	if (r->n_steps)
+		return "a recipe says register and memory at once";
+	return r->tail < 0 || r->tail > 8 - r->width ? "a recipe reads past a register" : NULL;
 }
 
 size_t pack_recipe_read(const char *text, struct abi_recipe *out, const char **why)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Recipes as text: `rbx+272` an address, `[rsp+72]+8` through a pointer on the
- * stack, `key-104:1` one byte at the call's key - 104, `rax:8r` a register itself.
+ * stack, `key-104:1` one byte at the call's key - 104, `rax:8r` a register itself,
+ * `rax+1:1r` its second byte.
  */
 #ifndef SYMBOL_PACK_RECIPE_H
 #define SYMBOL_PACK_RECIPE_H

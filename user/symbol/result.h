@@ -30,8 +30,9 @@ void result_inlined_prepare(const struct function *fn, struct coroutine *co,
 void result_inlined_values(struct coroutine *co, size_t insn, Dwarf_Die *origin,
 			   const struct profile_func *pf, struct plan_site *site);
 
-/* In result_plain.c: adds arguments (start site) or results (return site) of a plain function. */
-void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
+/* In result_plain.c: adds arguments (start site) or results (return site at @insn) of a
+ * plain function. */
+void result_plain(const struct function *fn, size_t insn, Dwarf_Die *origin, Dwarf_Die *die,
 		  const struct profile_func *pf, struct plan_site *site, struct strbuf *trouble);
 
 #endif

@@ -6,51 +6,88 @@
 
 #include "base/mem.h"
 #include "symbol/argument.h"
+#include "symbol/passing.h"
 #include "symbol/result.h"
 #include "symbol/type.h"
 
-/* Whether the function returns through memory: then its first parameter is in the second register. */
-static bool plain_sret(const struct function *fn, Dwarf_Die *die, Dwarf_Die *type)
+/* What the first parameter's register says: behind a result pointer it is the second. */
+static bool agrees(const struct function *fn, Dwarf_Die *die, const struct passing *how)
 {
-	uint64_t size = type_size(type);
 	Dwarf_Die param;
+	unsigned reg;
 
-	if (size <= 8)
-		return false;
-	if (size <= 16 && argument_parameter(die, NULL, 0, &param))
-		return argument_register(fn, &param) == REG_RSI;
-	return size > 16;
+	if (!argument_parameter(die, NULL, 0, &param))
+		return true;
+	reg = argument_register(fn, &param);
+	return how->kind == PASSING_MEMORY ? reg != REG_RDI : reg != REG_RSI;
 }
 
-static bool plain_result(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
+/* Whether at the end @insn, where control goes to another function, that one is still
+ * to make the result. */
+static bool made_elsewhere(const struct function *fn, size_t insn, const struct passing *how)
+{
+	struct flow_state st;
+
+	if (fn->code->at[insn].op == OP_RET)
+		return false;
+	return how->kind != PASSING_MEMORY || !flow_at(fn->flow, insn, &st) ||
+	       st.reg[REG_RDI].kind == FLOW_ARG || st.reg[REG_RDI].kind == FLOW_TOP;
+}
+
+/* Makes a test of the result's bytes one of what holds them at the return. */
+static bool place_test(const struct passing *how, struct abi_recipe *r)
+{
+	bool second = how->kind == PASSING_PAIR && r->tail > 0;
+
+	if (how->kind == PASSING_MEMORY) {
+		r->reg = ABI_REG_SAVED;
+		return true;
+	}
+	if (second)
+		r->tail -= (int32_t)how->second;
+	if (r->n_steps || r->tail < 0 || r->tail + r->width > 8)
+		return false;
+	r->reg = second ? ABI_REG_RDX : ABI_REG_RAX;
+	r->in_register = 1;
+	return true;
+}
+
+static bool plain_result(const struct function *fn, size_t insn, Dwarf_Die *origin, Dwarf_Die *die,
 			 const struct profile_value *want, struct plan_value *value,
 			 struct strbuf *why)
 {
 	struct type_place place = {};
-	bool sret;
+	struct passing how;
 
 	if (!result_type(origin, &place.type)) {
 		strbuf_puts(why, "the function's type is not in the debug information");
 		return false;
 	}
-	sret = plain_sret(fn, die, &place.type);
+	how = passing_of(&place.type);
+	if (how.kind == PASSING_UNKNOWN || !agrees(fn, die, &how)) {
+		strbuf_puts(why, "how it is returned could not be told");
+		return false;
+	}
+	if (made_elsewhere(fn, insn, &how)) {
+		strbuf_printf(why,
+			      "at 0x%llx the function ends in a jump to another one, which "
+			      "makes the result",
+			      (unsigned long long)fn->code->at[insn].addr);
+		return false;
+	}
 	if (!type_tests(&place, want, value, why))
 		return false;
 	for (size_t t = 0; t < value->n_tests; t++) {
-		struct abi_recipe *r = &value->tests[t].recipe;
-
-		r->reg = sret ? ABI_REG_SAVED : ABI_REG_RAX;
-		r->in_register = !sret;
-		if (!sret && (r->tail || r->n_steps)) {
-			strbuf_puts(why, "it is returned in registers in a form not supported");
-			return false;
-		}
+		if (place_test(&how, &value->tests[t].recipe))
+			continue;
+		strbuf_puts(why, "it is returned in registers in a form not supported");
+		return false;
 	}
 	value->text = mem_strdup("result");
 	return true;
 }
 
-void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
+void result_plain(const struct function *fn, size_t insn, Dwarf_Die *origin, Dwarf_Die *die,
 		  const struct profile_func *pf, struct plan_site *site, struct strbuf *trouble)
 {
 	bool start = site->kind == ABI_SITE_START;
@@ -66,7 +103,7 @@ void result_plain(const struct function *fn, Dwarf_Die *origin, Dwarf_Die *die,
 		if (want->kind != (start ? PROFILE_VALUE_ARG : PROFILE_VALUE_RETURN))
 			continue;
 		ok = start ? argument_plain(fn, die, want, &value, &why) :
-			     plain_result(fn, origin, die, want, &value, &why);
+			     plain_result(fn, insn, origin, die, want, &value, &why);
 		if (!ok) {
 			strbuf_printf(trouble, "%s%s is unknown: %s", trouble->len ? "; " : "",
 				      start ? want->path : "the result", why.text ? why.text : "");

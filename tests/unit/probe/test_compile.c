@@ -157,6 +157,12 @@ static void leaves_out_bad_labels(void **state)
 	f.value.tests[1].recipe.n_steps = 1;
 	keeps_site_without_label(&f, "register and memory at once");
 	fill(&f);
+	f.value.tests[1].recipe.tail = 9 - f.value.tests[1].recipe.width;
+	keeps_site_without_label(&f, "reads past a register");
+	fill(&f);
+	f.value.tests[1].recipe.tail = -1;
+	keeps_site_without_label(&f, "reads past a register");
+	fill(&f);
 	f.value.tests[0].recipe.n_steps = ABI_STEPS_MAX + 1;
 	keeps_site_without_label(&f, "too many steps");
 }

@@ -156,6 +156,15 @@ pub mod plain {
         }
     }
     #[inline(never)]
+    pub fn duo(x: u32) -> Result<Verdict, u8> {
+        let y = unsafe { work(x) };
+        match y {
+            0 => Ok(Verdict::Accepted),
+            1 => Ok(Verdict::Rejected),
+            _ => Err(y as u8),
+        }
+    }
+    #[inline(never)]
     pub fn pointer(x: &[u32; 4]) -> Option<&u32> {
         let y = unsafe { work(x[0]) };
         if y > 9 { None } else { Some(&x[3]) }
@@ -234,6 +243,7 @@ pub extern "C" fn _start() -> ! {
     drive(&mut number::caller(x));
     let _ = black_box(plain::pair(x));
     let _ = black_box(plain::nested(x));
+    let _ = black_box(plain::duo(x));
     let _ = black_box(plain::pointer(&[x; 4]));
     let _ = black_box(plain::number(x));
     let _ = black_box(plain::deep(x));

@@ -160,7 +160,7 @@ static void refuses_bad_values(void **state)
 	refused("value 3 \"kind\"", "value 3", 21, "what a value is expected");
 	refused("    test key-104:1\n", "", 17, "test, number or signed expected");
 	refused("key-104:1", "key-104", 17, "has a width");
-	refused("key-104:1", "key-104:1r", 17, "at once");
+	refused("key-104:1", "key-104:1r", 17, "past a register");
 	refused("255 = unknown", "256 = unknown", 19, "at most 255");
 	refused("255 = unknown", "-1 = unknown", 19, "a raw value or the word else");
 	refused("255 = unknown", "255 unknown", 19, "= expected");

@@ -32,6 +32,8 @@ static void goes_there_and_back(void **state)
 	     "[rsp+72]+8");
 	same(&(struct abi_recipe){ .reg = ABI_REG_KEY, .width = 1, .tail = -104 }, "key-104:1");
 	same(&(struct abi_recipe){ .reg = ABI_REG_RAX, .width = 8, .in_register = 1 }, "rax:8r");
+	same(&(struct abi_recipe){ .reg = ABI_REG_RAX, .width = 1, .in_register = 1, .tail = 7 },
+	     "rax+7:1r");
 	same(&(struct abi_recipe){ .reg = ABI_REG_SAVED,
 				   .n_steps = 4,
 				   .width = 4,
@@ -103,7 +105,9 @@ static void refuses(void **state)
 		{ "rax:0", "1, 2, 4 or 8" },
 		{ "rax:3", "1, 2, 4 or 8" },
 		{ "rax:r", "1, 2, 4 or 8" },
-		{ "rax+8:8r", "at once" },
+		{ "rax+8:8r", "past a register" },
+		{ "rax+7:2r", "past a register" },
+		{ "rax-1:1r", "past a register" },
 		{ "[rax]:8r", "at once" },
 	};
 

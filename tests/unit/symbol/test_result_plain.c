@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "symbol/results_elf.h"
 #include "symbol/tiny_function.h"
 #include "symbol/tiny_type.h"
 
@@ -54,13 +55,16 @@ static void ask(const char *part, const char *name, const char *labels, enum abi
 			   name, labels);
 	struct function *fn = tiny_open_function(&t, part);
 	Dwarf_Die die;
+	size_t insn = 0;
 
 	forget_values();
 	profile_free(profile);
 	profile = tiny_profile(text);
 	site.kind = kind;
 	assert_true(tiny_die(t.dbg, DW_TAG_subprogram, name, &die));
-	result_plain(fn, &die, &die, &profile->funcs[0], &site, &trouble);
+	while (kind == ABI_SITE_RETURN && fn->code->at[insn].op != OP_RET)
+		insn++;
+	result_plain(fn, insn, &die, &die, &profile->funcs[0], &site, &trouble);
 	function_free(fn);
 }
 
@@ -96,6 +100,88 @@ static void results_in_memory(void **state)
 	recipe_is(ABI_REG_SAVED, 8, false, 0);
 }
 
+/* --- every form, in results.elf ------------------------------------------------------ */
+
+struct form {
+	const char *function, *values;
+	struct {
+		unsigned reg, width, in_register;
+		int tail;
+	} tests[3];
+};
+
+static void has_form(const struct tiny *results, const struct form *form)
+{
+	struct plan *plan = results_plan(results, form->function, form->values);
+	const struct plan_value *value;
+	size_t n = 0;
+
+	assert_int_equal(plan->rows[0].state, PLAN_READY);
+	assert_int_equal(results_site(plan, ABI_SITE_RETURN)->n_values, 1);
+	value = &results_site(plan, ABI_SITE_RETURN)->values[0];
+	for (; n < 3 && form->tests[n].width; n++) {
+		const struct abi_recipe *r = &value->tests[n].recipe;
+
+		assert_int_equal(r->reg, form->tests[n].reg);
+		assert_int_equal(r->width, form->tests[n].width);
+		assert_int_equal(r->in_register, form->tests[n].in_register);
+		assert_int_equal(r->tail, form->tests[n].tail);
+		assert_int_equal(r->n_steps, 0);
+	}
+	assert_int_equal(value->n_tests, n);
+	plan_free(plan);
+}
+
+static void every_form(void **state)
+{
+	static const char ok[] = "{Ok: ok, Err: err}", some[] = "{Some: s, None: n}",
+			  nested[] = "{Ok.Accepted: a, Ok.Rejected: r, Err: err}";
+	const struct form forms[] = {
+		{ "plain::pair", ok, { { ABI_REG_RAX, 8, 1, 0 } } },
+		/* two scalars of one byte each: al and dl */
+		{ "plain::duo", nested, { { ABI_REG_RAX, 1, 1, 0 }, { ABI_REG_RDX, 1, 1, 0 } } },
+		/* a byte or four behind the tag: no pair, but eight bytes in rax */
+		{ "plain::nested", nested, { { ABI_REG_RAX, 1, 1, 0 }, { ABI_REG_RAX, 1, 1, 1 } } },
+		{ "plain::bytes", ok, { { ABI_REG_RAX, 1, 1, 0 } } },
+		/* niches: a null pointer, values that the inner enum does not have */
+		{ "plain::pointer", some, { { ABI_REG_RAX, 8, 1, 0 } } },
+		{ "plain::deep",
+		  "{None: n, Some.None: m, Some.Some.Accepted: a}",
+		  { { ABI_REG_RAX, 1, 1, 0 },
+		    { ABI_REG_RAX, 1, 1, 0 },
+		    { ABI_REG_RAX, 1, 1, 0 } } },
+		/* sixteen bytes that are no pair go to memory, with a parameter and without */
+		{ "plain::wide", ok, { { ABI_REG_SAVED, 4, 0, 0 } } },
+		{ "plain::alone", ok, { { ABI_REG_SAVED, 4, 0, 0 } } },
+		{ "plain::large", ok, { { ABI_REG_SAVED, 1, 0, 0 } } },
+		{ "plain::large_enum",
+		  "{Ok.Ok.Accepted: a, Ok.Ok.Rejected: r, Ok.Err: e, Err: x}",
+		  { { ABI_REG_SAVED, 8, 0, 0 },
+		    { ABI_REG_SAVED, 1, 0, 8 },
+		    { ABI_REG_SAVED, 1, 0, 9 } } },
+	};
+	struct tiny results = results_open();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		has_form(&results, &forms[i]);
+	tiny_close(&results);
+}
+
+/* jmp [rip + …]: the end of the call is seen there, its result is not. */
+static void a_jump_leaves_the_result_to_another(void **state)
+{
+	struct tiny results = results_open();
+	struct plan *plan = results_plan(&results, "plain::number", "{Some: s, None: n}");
+
+	(void)state;
+	assert_int_equal(results_site(plan, ABI_SITE_RETURN)->n_values, 0);
+	assert_int_equal(plan->rows[0].state, PLAN_PARTIAL);
+	assert_non_null(strstr(plan->rows[0].reason, "the result is unknown: at 0x"));
+	plan_free(plan);
+	tiny_close(&results);
+}
+
 static void says_what_is_unknown(void **state)
 {
 	(void)state;
@@ -113,6 +199,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(results_in_registers, start, stop),
 		cmocka_unit_test_setup_teardown(results_in_memory, start, stop),
+		cmocka_unit_test(every_form),
+		cmocka_unit_test(a_jump_leaves_the_result_to_another),
 		cmocka_unit_test_setup_teardown(says_what_is_unknown, start, stop),
 	};
 
