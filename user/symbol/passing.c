@@ -9,7 +9,8 @@
 #include "symbol/type.h"
 
 #define DEPTH_MAX 16
-#define SCALARS_MAX 3 /* more than two are an aggregate */
+#define SCALARS_MAX 3   /* more than two are an aggregate */
+#define LOOKED_MAX 4096 /* at types: damaged ones can contain themselves */
 
 struct scalars {
 	struct scalar {
@@ -18,6 +19,7 @@ struct scalars {
 	size_t n;
 	bool aggregate; /* it cannot be a scalar or a pair, whatever else is in it */
 	bool unknown;
+	unsigned looked;
 };
 
 static void collect(Dwarf_Die *type, uint64_t off, struct scalars *out, unsigned depth);
@@ -70,7 +72,7 @@ static void collect_variants(Dwarf_Die *part, uint64_t off, struct scalars *out,
 	if (dwarf_child(part, &variant) != 0)
 		return;
 	do {
-		struct scalars own = {};
+		struct scalars own = { .looked = out->looked };
 		bool valued;
 
 		if (dwarf_tag(&variant) != DW_TAG_variant || dwarf_child(&variant, &member) != 0)
@@ -81,6 +83,7 @@ static void collect_variants(Dwarf_Die *part, uint64_t off, struct scalars *out,
 		others |= valued && own.n;
 		out->aggregate |= own.aggregate;
 		out->unknown |= own.unknown;
+		out->looked = own.looked;
 		for (size_t i = 0; i < own.n; i++)
 			add(out, own.at[i].off, own.at[i].size);
 	} while (dwarf_siblingof(&variant, &variant) == 0);
@@ -103,10 +106,9 @@ static void collect_struct(Dwarf_Die *type, uint64_t off, struct scalars *out, u
 
 static void collect(Dwarf_Die *type, uint64_t off, struct scalars *out, unsigned depth)
 {
-	if (depth > DEPTH_MAX) {
-		out->unknown = true;
+	out->unknown |= depth > DEPTH_MAX || out->looked++ > LOOKED_MAX;
+	if (out->unknown)
 		return;
-	}
 	switch (dwarf_tag(type)) {
 	case DW_TAG_base_type:
 		collect_base(type, off, out);
