@@ -49,7 +49,7 @@ static bool stack_place(Dwarf_Die *variable, const struct type_tag *tag, int64_t
 	if (!dwarf_attr(variable, DW_AT_location, &at) || dwarf_getlocation(&at, &expr, &len) != 0)
 		return false;
 	if (len == 1 && expr[0].atom == DW_OP_fbreg) {
-		*off = (int64_t)expr[0].number + (int64_t)tag->offset;
+		*off = (int64_t)(expr[0].number + tag->offset);
 		return true;
 	}
 	for (size_t i = 0; i < len; i++) {
@@ -153,12 +153,12 @@ static void find_fields(struct caller *caller)
 			continue;
 		for (size_t k = 0; k < fields.n; k++)
 			if (fields.at[k].future)
-				add_slot(caller,
-					 (struct caller_slot){
-						 .reg = REG_NONE,
-						 .off = (int64_t)(result->from +
-								  caller->tag.offset) -
-							(int64_t)fields.at[k].from - own.state });
+				add_slot(caller, (struct caller_slot){
+							 .reg = REG_NONE,
+							 .off = (int64_t)(result->from +
+									  caller->tag.offset -
+									  fields.at[k].from -
+									  (uint64_t)own.state) });
 	}
 	free(fields.at);
 	type_future_free(&own);

@@ -29,7 +29,7 @@ static void add(struct scalars *out, uint64_t off, uint64_t size)
 	for (size_t i = 0; i < out->n; i++)
 		if (out->at[i].off == off && out->at[i].size == size)
 			return;
-	if (out->n < SCALARS_MAX)
+	if (size && out->n < SCALARS_MAX)
 		out->at[out->n++] = (struct scalar){ off, size };
 }
 
@@ -40,8 +40,7 @@ static void collect_base(Dwarf_Die *type, uint64_t off, struct scalars *out)
 	type_word(type, DW_AT_encoding, &encoding);
 	out->unknown |= encoding == DW_ATE_float;
 	out->aggregate |= size > 8; /* i128 */
-	if (size)
-		add(out, off, size);
+	add(out, off, size);
 }
 
 static void collect_member(Dwarf_Die *member, uint64_t off, struct scalars *out, unsigned depth)

@@ -280,7 +280,7 @@ static const struct caller_slot *slot_stored(const struct search *s, size_t i)
 			struct flow_value at =
 				slot->reg == REG_NONE ? s->co->states[a] : st.reg[slot->reg];
 
-			at.off += slot->off;
+			at.off = (int64_t)((uint64_t)at.off + (uint64_t)slot->off);
 			if (flow_is_pointer(at) && flow_same(at, to))
 				return slot;
 		}

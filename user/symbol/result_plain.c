@@ -45,7 +45,7 @@ static bool place_test(const struct passing *how, struct abi_recipe *r)
 	}
 	if (second)
 		r->tail -= (int32_t)how->second;
-	if (r->n_steps || r->tail < 0 || r->tail + r->width > 8)
+	if (r->n_steps || r->tail < 0 || r->tail > 8 - r->width)
 		return false;
 	r->reg = second ? ABI_REG_RDX : ABI_REG_RAX;
 	r->in_register = 1;
