@@ -110,7 +110,8 @@ static void follows_value(const struct abi_recipe *r)
 	HOLDS(is_register(r->reg) || r->reg == ABI_REG_KEY || r->reg == ABI_REG_SAVED);
 	HOLDS(r->n_steps <= ABI_STEPS_MAX);
 	HOLDS(r->width == 1 || r->width == 2 || r->width == 4 || r->width == 8);
-	HOLDS(r->in_register == 0 || (r->in_register == 1 && r->n_steps == 0 && r->tail == 0));
+	HOLDS(r->in_register == 0 ||
+	      (r->in_register == 1 && r->n_steps == 0 && r->tail >= 0 && r->tail + r->width <= 8));
 }
 
 /* A label of the value, unknown, or a test further down: it always ends. */

@@ -47,8 +47,38 @@
 							RETURNS("o", "plain::large_enum",          \
 								"Ok.Ok: o, Ok.Err: p, Err: e")
 
-/* Of tiny.rs, of results.rs, and the one that goes with the input. */
-static struct profile *tiny, *results, *profile;
+#define NUMBER(metric, function, path)                                             \
+	"  " metric "_total: {type: counter, help: x, from: 'hashbrown::" function \
+	"', value: {arg: '" path "'}}\n"
+
+/* Functions that tests/fuzz/seeds adds to containers.rs, by what they are given. */
+#define CONTAINERS_PROFILE                                                                         \
+	"profile: containers\nmetrics:\n" NUMBER("a", "held0", "held.vec.len()") NUMBER(           \
+		"b", "held0", "held.deque.len()") NUMBER("c", "held0", "held.tree.len()")          \
+		NUMBER("d", "held0", "held.map.len()") NUMBER(                                     \
+			"e", "held1", "held.hash_set.len()") NUMBER("f", "held1",                  \
+								    "held.slice.len()")            \
+			NUMBER("g", "held1", "held.boxed_text.len()") NUMBER(                      \
+				"h", "held1", "held.shared.len()") NUMBER("i", "held2",            \
+									  "held.names.0.len()")    \
+				NUMBER("j", "held2", "held.behind.len()") NUMBER(                  \
+					"k", "held2",                                              \
+					"held.cell.len()") NUMBER("l", "held2",                    \
+								  "held.presignatures.len()")      \
+					NUMBER("m", "held3", "held.small") NUMBER(                 \
+						"n", "held3",                                      \
+						"held.signed") NUMBER("o", "held3",                \
+								      "held.nonzero")              \
+						NUMBER("p", "held3", "held.shared_atomic") NUMBER( \
+							"q", "held4",                              \
+							"held.wide") NUMBER("r", "held4",          \
+									    "held.reference")      \
+							NUMBER("s", "held4", "held.option.len()")  \
+								NUMBER("t", "held4",               \
+								       "held.foreign.len()")
+
+/* Of tiny.rs, results.rs and containers.rs, and the one that goes with the input. */
+static struct profile *tiny, *results, *containers, *profile;
 static unsigned long long plans, sites;
 
 static void reached(void)
@@ -371,9 +401,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!tiny) {
 		tiny = tiny_profile(TINY_PROFILE);
 		results = tiny_profile(RESULTS_PROFILE);
+		containers = tiny_profile(CONTAINERS_PROFILE);
 		atexit(reached);
 	}
-	profile = memmem(data, size, "results.rs", 10) ? results : tiny;
+	profile = memmem(data, size, "results.rs", 10)    ? results :
+		  memmem(data, size, "containers.rs", 13) ? containers :
+							    tiny;
 	for (enum second kind = DEBUG_FILE; size > 8 && kind <= TWIN; kind++) {
 		if (memcmp(data + size - 8, marks[kind], 4) != 0)
 			continue;
