@@ -7,9 +7,6 @@
 
 #include "symbol/unwind.h"
 
-/* Equal functions on each side: more are too many to tell apart. */
-#define ALIKE_MAX 128
-
 static int by_hash(const void *a, const void *b, void *arg)
 {
 	const struct twin_code *code = arg;
@@ -99,7 +96,7 @@ void twin_alike_find(const struct twin_code *a, const struct twin_code *b, struc
 		uint64_t x = a->funcs[of_a[i]].hash, y = b->funcs[of_b[j]].hash;
 		uint32_t n = run_of(a, of_a, i), k = run_of(b, of_b, j);
 
-		if (x == y && n <= ALIKE_MAX && k <= ALIKE_MAX)
+		if (x == y && n <= TWIN_ALIKE_MAX && k <= TWIN_ALIKE_MAX)
 			for (uint32_t p = 0; p < n * k; p++)
 				consider(a, of_a[i + p / k], b, of_b[j + p % k], out);
 		i += x <= y ? n : 0;

@@ -10,6 +10,8 @@
 
 #include "symbol/twin_data.h"
 
+#define TWIN_ALIKE_MAX 128 /* functions of equal code in a file: more are not compared */
+
 struct twin_alike {
 	uint32_t f, g;
 	struct twin_pairs refs; /* that would have to be the same too */

@@ -214,22 +214,35 @@ static uint32_t *numbers(uint32_t n)
 	return mem_array(n + 1, sizeof(uint32_t));
 }
 
+/* How many functions of @code have the instructions of function @f of @of. */
+static uint32_t n_equal(const struct twin_code *of, uint32_t f, const struct twin_code *code)
+{
+	uint32_t n = 0;
+
+	for (uint32_t g = 0; g < code->n_funcs; g++)
+		n += twin_code_equal(of, f, code, g);
+	return n;
+}
+
 static enum twin_why why_not(const struct matching *t, uint32_t f)
 {
 	const struct twin_code *a = t->m->rebuild, *b = t->m->shipped;
-	bool some = false, banned = false, code = false;
+	bool some = false, banned = false;
+	uint32_t equal;
 
 	for (size_t i = 0; i < t->all.n; i++) {
 		some |= t->all.at[i].f == f;
 		banned |= t->all.at[i].f == f && t->state[i] == BANNED;
 	}
-	for (uint32_t g = 0; g < b->n_funcs && !some; g++)
-		code |= twin_code_equal(a, f, b, g);
 	if (a->funcs[f].odd)
 		return TWIN_ODD;
-	if (!some)
-		return code ? TWIN_DATA : TWIN_CODE;
-	return banned || !t->n_f[f] ? TWIN_CONTRADICTED : TWIN_AMBIGUOUS;
+	if (some)
+		return banned || !t->n_f[f] ? TWIN_CONTRADICTED : TWIN_AMBIGUOUS;
+	equal = n_equal(a, f, b);
+	if (!equal)
+		return TWIN_CODE;
+	return equal > TWIN_ALIKE_MAX || n_equal(a, f, a) > TWIN_ALIKE_MAX ? TWIN_AMBIGUOUS :
+									     TWIN_DATA;
 }
 
 void twin_match_run(const struct twin_code *rebuild, const struct twin_code *shipped,

@@ -244,6 +244,34 @@ static void matches_itself(void **state)
 	tiny_close(&t);
 }
 
+/* More functions of equal code than are compared: the reason is that, not other data. */
+static void says_too_many(void **state)
+{
+	struct twin_function *many = mem_array(TWIN_ALIKE_MAX + 2, sizeof(*many));
+	struct both t = {};
+	struct twin_code *b;
+	uint32_t n = 0;
+
+	(void)state;
+	leaf(&t.x, 7);
+	leaf(&t.y, 7);
+	t.a = twin_open(&t.x, false);
+	t.b = twin_open(&t.y, true);
+	b = t.b.code;
+	while (n < TWIN_ALIKE_MAX + 2)
+		many[n++] = b->funcs[0];
+	free(b->funcs);
+	b->funcs = many;
+	b->n_funcs = TWIN_ALIKE_MAX;
+	twin_match_run(t.a.code, b, &t.m);
+	assert_int_equal(t.m.why[0], TWIN_MATCHED); /* as many copies of one */
+	twin_match_free(&t.m);
+	b->n_funcs = n;
+	twin_match_run(t.a.code, b, &t.m);
+	assert_int_equal(t.m.why[0], TWIN_AMBIGUOUS);
+	close_both(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +284,7 @@ int main(void)
 		cmocka_unit_test(takes_back_contradictions),
 		cmocka_unit_test(does_not_choose_between_voices),
 		cmocka_unit_test(matches_itself),
+		cmocka_unit_test(says_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
