@@ -27,7 +27,6 @@ from orders import Orders
 ID = "0123456789abcdef0123456789abcdef01234567"
 RESTARTS = 50
 AT_ONCE = 1.0  # seconds
-QUIET = 3.0
 NOBODY = 65534
 
 
@@ -228,20 +227,6 @@ def watched_packs(report, folder, builds, name, program, how, pattern):
         os.unlink(path)
 
 
-def quiet(cluster):
-    """The books once they have stopped moving. (Tasks of nodes whose peers went away may wait for ever.)"""
-    last, since_when = None, time.monotonic()
-
-    def still():
-        nonlocal last, since_when
-        now = cluster.truths()
-        if now != last:
-            last, since_when = now, time.monotonic()
-        return time.monotonic() - since_when > QUIET
-    live.wait_for("the nodes come to rest", still, seconds=60, every=0.2)
-    return last
-
-
 def check_restarts(report, cluster, agent, folder):
     """Two nodes at a time end and start again, and the others go on."""
     load = cluster.load_until_stopped("--faults", "none", "--rate", 15, "--seed", 29)
@@ -257,7 +242,7 @@ def check_restarts(report, cluster, agent, folder):
             list(both.map(restart, pair, (turn, turn)))
     report.note(f"{RESTARTS} restarts in {time.monotonic() - began:.0f} s")
     load.stop(seconds=120)
-    truths = {name: added(lives[name], truth) for name, truth in quiet(cluster).items()}
+    truths = {name: added(lives[name], truth) for name, truth in cluster.quiet().items()}
     result = compare(Scrape(agent.metrics()), truths)
     votes = sum(truth["functions"]["process_vote"]["started"] for truth in truths.values())
     report.note(f"{result.compared} values compared, {len(result.differences)} differ; {votes} votes in all lives")
@@ -284,11 +269,11 @@ def check_killed(report, cluster, agent, start):
     report.check("an agent that is killed leaves nothing in the kernel and the nodes", faults + nothing_left(cluster, held))
     time.sleep(1)
     load.stop(seconds=120)
-    before = quiet(cluster)
+    before = cluster.quiet()
     agent = start()
     try:
         cluster.load("--transactions", 100, "--faults", "all", "--fault-percent", 20, "--seed", 31)
-        truths = {name: since(before[name], truth) for name, truth in quiet(cluster).items()}
+        truths = {name: since(before[name], truth) for name, truth in cluster.quiet().items()}
         result = compare(Scrape(agent.metrics()), truths)
         report.check("the next agent counts all from then on", result.differences)
         held = live.kernel_objects(agent.pid)

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 AGENT = os.environ.get("AGENT", str(ROOT / "build" / "mpc-bpf-agent"))
 OUT = ROOT / "build" / "e2e"
 PATIENCE = 30
+QUIET = 3  # seconds without a change in the books
 
 
 # ---- result lines ---------------------------------------------------------------
@@ -299,10 +300,19 @@ class Cluster:
     def load_until_stopped(self, *options):
         return Process(*self._load("--until-signal", *options), log=self.folder / "load.log")
 
-    def settle(self):
-        done = run(self.driver, "settle", "--dir", self.folder)
-        if done.returncode:
-            raise RuntimeError(f"mpc-driver settle: {done.stderr.strip()}")
+    def quiet(self):
+        """The books of all nodes once they have stopped moving, after restarts too: a task of
+        a node whose peer went away may wait for ever, so that mpc-driver settle would."""
+        last, since = None, time.monotonic()
+
+        def still():
+            nonlocal last, since
+            now = self.truths()
+            if now != last:
+                last, since = now, time.monotonic()
+            return time.monotonic() - since > QUIET
+        wait_for("the nodes come to rest", still, seconds=60, every=0.2)
+        return last
 
     def truth(self, member):
         return json.loads(get(member["rest"], "/truth").text)

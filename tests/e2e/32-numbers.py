@@ -6,7 +6,7 @@ inlined, dropped) and plain ones. Every one is equal to what numbers.rs handed o
 to the last digit, up to sums beyond 2^64; once from its own debug information and
 once from a pack, stripped. What cannot be read, or is below 0, is counted as missing.
 
-29-numbers.py
+32-numbers.py
 """
 # must-run-on-reference
 # timeout: 200
