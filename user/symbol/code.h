@@ -64,6 +64,9 @@ enum code_op {
 	OP_TRAP, /* ud2, int3, hlt */
 };
 
+/* Of the condition codes: those that tell whether two things are equal. */
+enum { CC_E = 4, CC_NE = 5 };
+
 struct code_mem {
 	uint8_t base, index, scale; /* REG_NONE when absent */
 	int64_t disp;               /* absolute address when rip-relative (base REG_NONE) */

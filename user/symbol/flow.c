@@ -433,21 +433,42 @@ static void unwind_into(struct flow *fl, size_t i, const struct flow_state *st)
 	queue_state(fl, fl->block_of[at], &landing);
 }
 
+/*
+ * A frame of more than a page is made in a loop that touches page after page, until the
+ * stack pointer is what another register says. Behind that comparison, @taken or not, it
+ * is known again.
+ */
+static void end_stack_probe(const struct flow *fl, size_t b, bool taken, struct flow_state *st)
+{
+	size_t last = fl->blocks[b].last;
+	const struct insn *in = &fl->code->at[last], *cmp;
+
+	if (in->op != OP_JCC || in->cc != (taken ? CC_E : CC_NE) || last == fl->blocks[b].first)
+		return;
+	cmp = &fl->code->at[last - 1];
+	if (cmp->op == OP_CMP && cmp->size == 8 && cmp->dst == REG_RSP && cmp->src != REG_NONE &&
+	    st->reg[cmp->src].kind == FLOW_FRAME)
+		st->reg[REG_RSP] = st->reg[cmp->src];
+}
+
 static void leave_block(struct flow *fl, size_t b, const struct flow_state *st)
 {
 	size_t last = fl->blocks[b].last, at;
 	const struct insn *in = &fl->code->at[last];
+	struct flow_state taken = *st, passed = *st;
 	const struct table *t;
 
+	end_stack_probe(fl, b, true, &taken);
+	end_stack_probe(fl, b, false, &passed);
 	if ((in->op == OP_JMP || in->op == OP_JCC) &&
 	    (at = code_find(fl->code, in->target)) != CODE_NONE)
-		flow_into(fl, b, fl->block_of[at], st);
+		flow_into(fl, b, fl->block_of[at], &taken);
 	if (in->op == OP_JMP_REG && in->dst != REG_NONE && st->reg[in->dst].kind == FLOW_TARGETS &&
 	    (t = table_at(fl, (uint64_t)st->reg[in->dst].off)))
 		for (size_t k = 0; k < t->n; k++)
 			flow_into(fl, b, fl->block_of[t->targets[k]], st);
 	if (!code_ends_block(in) && last + 1 < fl->code->n)
-		flow_into(fl, b, fl->block_of[last + 1], st);
+		flow_into(fl, b, fl->block_of[last + 1], &passed);
 }
 
 static void run_block(struct flow *fl, size_t b)

@@ -8,8 +8,6 @@
 #include "base/mem.h"
 
 #define NEXT_MAX 1024 /* targets of one jump table */
-#define CC_E 4
-#define CC_NE 5
 
 static bool is_landing_pad(const struct function *fn, size_t i)
 {

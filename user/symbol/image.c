@@ -321,12 +321,16 @@ const struct image_symbol *image_symbol_at(const struct image *im, uint64_t vadd
 
 uint64_t image_entry(const struct image *im)
 {
-	return ((const Elf64_Ehdr *)(const void *)im->data)->e_entry;
+	GElf_Ehdr eh;
+
+	return gelf_getehdr(im->elf, &eh) ? eh.e_entry : 0;
 }
 
 bool image_is_fixed(const struct image *im)
 {
-	return ((const Elf64_Ehdr *)(const void *)im->data)->e_type == ET_EXEC;
+	GElf_Ehdr eh;
+
+	return gelf_getehdr(im->elf, &eh) && eh.e_type == ET_EXEC;
 }
 
 /* --- relocations --------------------------------------------------------------- */

@@ -254,7 +254,7 @@ static int read_frame(const struct image *im, uint64_t fde, struct unwind_bounds
 int unwind_find(const struct image *im, uint64_t addr, struct unwind_function *out)
 {
 	struct unwind_function fn = {};
-	struct unwind_bounds bounds;
+	struct unwind_bounds bounds = {};
 	uint64_t fde, lsda = 0;
 	int err = search_table(im, addr, &fde);
 

@@ -88,6 +88,42 @@ static void refuses_what_is_no_coroutine(void **state)
 	tiny_close(&t);
 }
 
+/* The poll function of tiny.elf with some bytes changed. */
+static void with_patch(uint64_t addr, const void *bytes, size_t n, uint8_t *elf)
+{
+	memcpy(elf + addr - 0x1000, bytes, n);
+}
+
+/* Without the store that all states share, there is only one of 1 of which nobody knows
+ * where it goes: that is no completion by itself. */
+static void refuses_what_is_not_proven(void **state)
+{
+	struct tiny whole = tiny_open();
+	const struct image_symbol *s = tiny_symbol(whole.image, POLL);
+	uint64_t low = s->addr, high = s->addr + s->size;
+	_free_ uint8_t *elf = mem_alloc(TINY_SIZE);
+	_cleanup_(image_freep) struct image *im = NULL;
+	struct function *fn = NULL;
+	struct coroutine co;
+	_close_ int fd = -1;
+
+	(void)state;
+	tiny_close(&whole);
+	memcpy(elf, tiny_elf, TINY_SIZE);
+	with_patch(0x1c6b, "\xc6\x00\x01\x90", 4, elf); /* mov byte [rax], 1; nop */
+	with_patch(0x1c85, "\x90\x90\x90", 3, elf);
+	fd = tiny_file(elf, TINY_SIZE);
+	assert_int_equal(image_open(fd, "x", &im, NULL), 0);
+	image_load_symbols(im, im->elf);
+	assert_int_equal(function_open(im, low, high, &fn, NULL), 0);
+	assert_false(coroutine_find(fn, ALL(fn), 5, &co));
+	assert_int_equal(co.n_start, 1);
+	assert_int_equal(co.n_return, 0);
+	assert_non_null(strstr(co.trouble.text, "no write of the returned state"));
+	coroutine_free(&co);
+	function_free(fn);
+}
+
 /* Nothing is taken from instructions of somebody else. */
 static void keeps_to_its_own(void **state)
 {
@@ -168,6 +204,7 @@ int main(void)
 		cmocka_unit_test(finds_the_sites_of_a_poll_function),
 		cmocka_unit_test(refuses_a_computed_state),
 		cmocka_unit_test(refuses_what_is_no_coroutine),
+		cmocka_unit_test(refuses_what_is_not_proven),
 		cmocka_unit_test(keeps_to_its_own),
 		cmocka_unit_test(finds_cancellation),
 		cmocka_unit_test(stands_damage),

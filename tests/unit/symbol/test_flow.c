@@ -99,6 +99,38 @@ static void joins(void **state)
 	tiny_function_close(&t);
 }
 
+/* A frame that is made page by page in a loop, as compilers do above one page: slots in
+ * it are known behind the loop. */
+static void knows_large_frames(void **state)
+{
+	/* 0 mov r11, rsp  1 sub r11, 0x11000  2 sub rsp, 0x1000  3 mov qword [rsp], 0
+	 * 4 cmp rsp, r11  5 jne 2  6 sub rsp, 0x9f8  7 mov [rsp], rsi  8 mov rax, [rsp]  9 ret */
+	struct tiny_function t = OPEN("\x49\x89\xe3\x49\x81\xeb\x00\x10\x01\x00\x48\x81\xec"
+				      "\x00\x10\x00\x00\x48\xc7\x04\x24\x00\x00\x00\x00\x4c"
+				      "\x39\xdc\x75\xec\x48\x81\xec\xf8\x09\x00\x00\x48\x89"
+				      "\x34\x24\x48\x8b\x04\x24\xc3");
+
+	(void)state;
+	assert_true(reg_at(&t, 2, REG_RSP).kind >= FLOW_MERGE);
+	is(reg_at(&t, 6, REG_RSP), FLOW_FRAME, -0x11000);
+	is(reg_at(&t, 7, REG_RSP), FLOW_FRAME, -0x119f8);
+	is(reg_at(&t, 9, REG_RAX), FLOW_ARG + 1, 0);
+	tiny_function_close(&t);
+}
+
+/* The same with the way out as the branch that is taken. */
+static void knows_large_frames_either_way(void **state)
+{
+	/* 0 lea r11, [rsp-0x2000]  1 sub rsp, 0x1000  2 cmp rsp, r11  3 je 5  4 jmp 1  5 ret */
+	struct tiny_function t = OPEN("\x4c\x8d\x9c\x24\x00\xe0\xff\xff\x48\x81\xec\x00\x10"
+				      "\x00\x00\x4c\x39\xdc\x74\x02\xeb\xf2\xc3");
+
+	(void)state;
+	is(reg_at(&t, 5, REG_RSP), FLOW_FRAME, -0x2000);
+	assert_true(reg_at(&t, 4, REG_RSP).kind >= FLOW_MERGE);
+	tiny_function_close(&t);
+}
+
 /* lea rcx, [rip+table]; movsxd rax, [rcx+rax*4]; add rax, rcx; jmp rax; and its two cases */
 static void follows_jump_tables(void **state)
 {
@@ -210,6 +242,8 @@ int main(void)
 		cmocka_unit_test(forgets),
 		cmocka_unit_test(calls_clobber),
 		cmocka_unit_test(joins),
+		cmocka_unit_test(knows_large_frames),
+		cmocka_unit_test(knows_large_frames_either_way),
 		cmocka_unit_test(follows_jump_tables),
 		cmocka_unit_test(knows_what_is_not_reached),
 		cmocka_unit_test(refuses_no_instructions),
