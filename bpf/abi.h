@@ -113,7 +113,7 @@ struct abi_value {
  * whether abi_call.number of the slot is one: ABI_NUMBER, ABI_NEGATIVE or ABI_UNKNOWN.
  */
 #define ABI_NUMBER 0x00
-#define ABI_NEGATIVE 0x01 /* below 0: adds nothing to sums that only grow */
+#define ABI_NEGATIVE 0x01 /* below 0: for gauges; adds nothing to sums that only grow */
 
 #define ABI_NO_SLOT 0xff
 #define ABI_NUMBER_SLOT 0x40 /* in abi_site.slot: the value is a number */
@@ -131,7 +131,13 @@ struct abi_site {
 }; /* in the list, numbers stand behind all labels */
 
 /* Of calls and how long they took, or of a number of each call. */
-enum abi_binding_kind { ABI_COUNTER, ABI_HISTOGRAM, ABI_NUMBER_COUNTER, ABI_NUMBER_HISTOGRAM };
+enum abi_binding_kind {
+	ABI_COUNTER,
+	ABI_HISTOGRAM,
+	ABI_NUMBER_COUNTER,
+	ABI_NUMBER_HISTOGRAM,
+	ABI_NUMBER_GAUGE, /* the last number */
+};
 
 /* A captured value that tells series apart. */
 struct abi_label {
@@ -151,7 +157,8 @@ struct abi_binding {
 	struct abi_label labels[ABI_LABELS_MAX];
 	__u16 missing; /* numbers: first of the ABI_MISSING_CELLS */
 	__u8 slot;     /* numbers: the captured value */
-	__u8 pad[5];
+	__u8 at_end;   /* gauge: the number is read where the call ends, else where it begins */
+	__u8 pad[4];
 };
 
 /*
@@ -165,8 +172,34 @@ struct abi_binding {
  */
 #define ABI_SUM_CELLS 2
 
+/*
+ * The last number, in each shard: some places of two cells, a stamp and the number,
+ * which is that of the greatest stamp of all shards. A stamp is the time at which the
+ * number was read, above one bit that is set when it is below 0 (two's complement); 0:
+ * nothing was put there. A writer takes a place by changing its stamp to
+ * ABI_STAMP_TAKEN, but never the place of the greatest stamp: so a reader always finds
+ * the last number, also while it is about to be replaced. Stamps of a place only grow,
+ * so a number between two reads of the same stamp is whole.
+ *
+ * A writer that finds no place, because others were interrupted in all of them, books
+ * its number as missing (ABI_MISSING_BUSY).
+ */
+#define ABI_LAST_PLACES 4
+#define ABI_LAST_CELLS (2 * ABI_LAST_PLACES)
+#define ABI_STAMP_TAKEN (~0ull)
+
+static inline __u64 abi_stamp(__u64 ns, __u64 negative)
+{
+	return ns << 1 | negative;
+}
+
 /* Calls that a metric of numbers should count, and cannot. */
-enum abi_missing { ABI_MISSING_UNREAD, ABI_MISSING_NEGATIVE, ABI_MISSING_CELLS };
+enum abi_missing {
+	ABI_MISSING_UNREAD,
+	ABI_MISSING_NEGATIVE, /* never of a gauge */
+	ABI_MISSING_BUSY,     /* only of a gauge */
+	ABI_MISSING_CELLS,
+};
 
 struct abi_bounds {
 	__u64 upper[ABI_BOUNDS_MAX]; /* ascending; ~0 behind the last */

@@ -286,7 +286,10 @@ static __noinline u32 read_number(struct pt_regs *ctx, const struct abi_value *v
 		if (at + 1 == value->n_tests) {
 			u32 sign = (test->recipe.width * 8 - 1) & 63;
 
-			return value->is_signed && *number >> sign & 1 ? ABI_NEGATIVE : ABI_NUMBER;
+			if (!value->is_signed || !(*number >> sign & 1))
+				return ABI_NUMBER;
+			*number |= ~0ull << sign;
+			return ABI_NEGATIVE;
 		}
 		target = choose(test, *number);
 		at = target & ~ABI_GOTO;
@@ -362,12 +365,74 @@ static __noinline void feed(const struct abi_func *func, u32 block, u32 kind, u3
 	}
 }
 
+/* Makes @number the last one of a series in this CPU's shard, unless a later one is
+ * there. False when no place may be taken; see ABI_LAST_PLACES. */
+static __noinline bool put_last(u32 cell, u64 stamp, u64 number)
+{
+	u64 newest = 0, oldest = ABI_STAMP_TAKEN, *place = NULL, *at;
+	u32 to = cell;
+
+	for (u32 i = 0; i < ABI_LAST_PLACES; i++) {
+		u32 here = cell + 2 * i;
+		u64 there;
+
+		at = bpf_map_lookup_elem(&cells, &here);
+		if (!at)
+			return true;
+		there = *(volatile u64 *)at;
+		if (there == ABI_STAMP_TAKEN)
+			continue;
+		if (there > newest)
+			newest = there;
+		if (there < oldest) {
+			oldest = there;
+			place = at;
+			to = here + 1;
+		}
+	}
+	if (newest >> 1 >= stamp >> 1)
+		return true;
+	at = bpf_map_lookup_elem(&cells, &to);
+	if (!place || !at || (oldest && oldest == newest) ||
+	    __sync_val_compare_and_swap(place, oldest, ABI_STAMP_TAKEN) != oldest)
+		return false;
+	*(volatile u64 *)at = number;
+	__sync_lock_test_and_set(place, stamp);
+	return true;
+}
+
+#define PUT_TRIES 4 /* where CPUs share a shard, one may take the place that another chose */
+
+/* Sets a gauge to the number of an ended call. */
+static __noinline void set_gauge(const struct abi_binding *binding, u32 block, u32 captured,
+				 const struct abi_call *call)
+{
+	u32 said = (captured >> ((binding->slot & 3) * 8)) & 0xff;
+	u32 cell = series_of(binding, block, captured);
+	u64 stamp;
+
+	if (said > ABI_NEGATIVE) {
+		count(block + binding->missing + ABI_MISSING_UNREAD, 1);
+		return;
+	}
+	stamp = abi_stamp(binding->at_end ? bpf_ktime_get_ns() : call->start_ns, said);
+	for (u32 i = 0; i < PUT_TRIES; i++)
+		if (put_last(cell, stamp, call->number[binding->slot & 3]))
+			return;
+	count(block + binding->missing + ABI_MISSING_BUSY, 1);
+}
+
 /* Adds a number to a series, or books that it is missing. */
 static __noinline void feed_number(const struct abi_binding *binding, u32 block, u32 captured,
-				   u64 number)
+				   const struct abi_call *call)
 {
 	u32 said = (captured >> ((binding->slot & 3) * 8)) & 0xff, cell;
+	u64 number = call->number[binding->slot & 3];
 
+	if (binding->kind == ABI_NUMBER_GAUGE) {
+		set_gauge(binding, block, captured, call);
+		return;
+	}
 	if (said != ABI_NUMBER) {
 		count(block + binding->missing +
 			      (said == ABI_NEGATIVE ? ABI_MISSING_NEGATIVE : ABI_MISSING_UNREAD),
@@ -419,7 +484,7 @@ static __noinline void book_numbers(const struct abi_site *site, u32 block, u32 
 		if (i >= func->n_numbers)
 			break;
 		if (binding->on & 1 << way)
-			feed_number(binding, block, captured, call->number[binding->slot & 3]);
+			feed_number(binding, block, captured, call);
 	}
 }
 

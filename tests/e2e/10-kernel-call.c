@@ -11,13 +11,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -130,6 +133,57 @@ static void numbers_in_threads(long n)
 		pthread_join(threads[t], NULL);
 }
 
+/* What the threads of a child did: when each call was under way, shared with the parent. */
+#define SETS 10000 /* of each thread */
+struct set_call {
+	uint64_t before, after;
+};
+static struct set_call (*sets)[SETS];
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* 5, 2^64 - 1 and 8; -1 and then 3 of kind "share", INT32_MIN of kind "vote", and a pointer
+ * to nowhere. */
+static void set_few(void)
+{
+	static const struct numbers deltas[] = { { -1, 1 }, { INT32_MIN, 2 }, { 3, 1 } };
+
+	call_set(5, &deltas[0]);
+	call_set(UINT64_MAX, &deltas[1]);
+	call_set(8, &deltas[2]);
+	call_set(8, (const struct numbers *)16);
+}
+
+/* Each number tells which call it is of. */
+static void *set_many(void *thread)
+{
+	static const struct numbers one = { 1, 2 };
+	uint64_t t = (uint64_t)thread;
+
+	for (uint64_t i = 0; i < SETS; i++) {
+		__atomic_store_n(&sets[t][i].before, now_ns(), __ATOMIC_SEQ_CST);
+		call_set(t << 32 | i, &one);
+		__atomic_store_n(&sets[t][i].after, now_ns(), __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static void set_in_threads(void)
+{
+	pthread_t threads[THREADS];
+
+	for (uint64_t t = 0; t < THREADS; t++)
+		pthread_create(&threads[t], NULL, set_many, (void *)t);
+	for (int t = 0; t < THREADS; t++)
+		pthread_join(threads[t], NULL);
+}
+
 static char futures[FUTURES * 64];
 
 static void obey(struct order order)
@@ -153,6 +207,12 @@ static void obey(struct order order)
 		break;
 	case 'N':
 		numbers_in_threads(order.n);
+		break;
+	case 's':
+		set_few();
+		break;
+	case 'S':
+		set_in_threads();
 		break;
 	case 'v':
 		votes();
@@ -378,7 +438,8 @@ static void book(const struct bench *b, int f, bool good, const char *name)
 struct sum {
 	size_t want[PROFILE_LABELS_MAX];
 	size_t n_labels;
-	uint64_t count, sum, sum_overflow, last_bucket;
+	uint64_t count, down, sum, sum_overflow, last_bucket, last, last_ns;
+	bool negative;
 	uint64_t buckets[PROFILE_BOUNDS_MAX + 1];
 	size_t n_bounds;
 };
@@ -390,6 +451,10 @@ static void pick(const struct layout_series *series, void *arg)
 	if (memcmp(series->label, sum->want, sum->n_labels * sizeof(*sum->want)) != 0)
 		return;
 	sum->count += series->count;
+	sum->down += series->down;
+	sum->last = series->last;
+	sum->last_ns = series->last_ns;
+	sum->negative = series->negative;
 	sum->sum += series->sum;
 	sum->sum_overflow += series->sum_overflow;
 	memcpy(sum->buckets, series->buckets, sizeof(sum->buckets));
@@ -555,6 +620,106 @@ static void test_numbers_apart(struct bench *b)
 	book(b, F_NUMBER, flight(b, F_NUMBER).count == 0, "and none of them stays");
 }
 
+static void test_gauges(struct bench *b)
+{
+	struct sum last, share, vote, unknown, result_last;
+	uint64_t from = now_ns(), to;
+
+	read_cells(b);
+	last = series_of(b, M_LAST, 0, 0);
+	result(last.last_ns == 0, "a gauge that was never set has no series", "%lu", last.last);
+	order(&b->child, 's', 0);
+	to = now_ns();
+	read_cells(b);
+	last = series_of(b, M_LAST, 0, 0);
+	result(last.last == 8 && !last.negative && last.last_ns > from && last.last_ns < to,
+	       "a gauge has the last number and its time", "%lu at %lu", last.last, last.last_ns);
+	share = series_of(b, M_DELTA, 0, 0);
+	vote = series_of(b, M_DELTA, 1, 0);
+	unknown = series_of(b, M_DELTA, 2, 0);
+	result(share.last == 3 && !share.negative && vote.negative &&
+		       (int64_t)vote.last == INT32_MIN && unknown.last_ns == 0 &&
+		       share.last_ns > vote.last_ns,
+	       "each series of a gauge has its own, below 0 too", "%ld %ld", (int64_t)share.last,
+	       (int64_t)vote.last);
+	missing_are(b, M_DELTA, 1, 0);
+	result_last = series_of(b, M_RESULT, 0, 0);
+	result(result_last.last == 24 && result_last.last_ns > last.last_ns,
+	       "a gauge is set to a number of the end, at that time", "%lu", result_last.last);
+}
+
+/* The number and the time are those of one call, and of none that a later one had replaced
+ * before the reader began. NULL, or what is wrong. */
+static const char *last_fault(const struct sum *seen, uint64_t began)
+{
+	uint64_t t = seen->last >> 32, i = seen->last & 0xffffffff, after;
+
+	if (t >= THREADS || i >= SETS)
+		return "a number that nobody gave";
+	after = __atomic_load_n(&sets[t][i].after, __ATOMIC_SEQ_CST);
+	if (seen->last_ns < sets[t][i].before || (after && seen->last_ns > after))
+		return "the time of another call";
+	for (t = 0; t < THREADS; t++)
+		for (i = 0; i < SETS && sets[t][i].after && sets[t][i].after < began; i++)
+			if (sets[t][i].before > seen->last_ns)
+				return "an older number";
+	return NULL;
+}
+
+#define LOOKS_MAX 20000
+
+static void test_gauges_at_once(struct bench *b)
+{
+	static struct sum seen[LOOKS_MAX];
+	static uint64_t began[LOOKS_MAX];
+	struct pollfd done = { .fd = b->child.from, .events = POLLIN };
+	uint64_t missing[ABI_MISSING_CELLS];
+	const char *why = NULL;
+	size_t n = 0, faults = 0;
+
+	memset(sets, 0, THREADS * sizeof(*sets));
+	begin_order(&b->child, 'S', 0);
+	while (poll(&done, 1, 0) == 0 && n < LOOKS_MAX - 1) {
+		began[n] = now_ns();
+		read_cells(b);
+		seen[n] = series_of(b, M_LAST, 0, 0);
+		n += began[n] > sets[0][0].before && sets[0][0].after;
+		usleep(50);
+	}
+	await(&b->child);
+	began[n] = now_ns();
+	read_cells(b);
+	seen[n++] = series_of(b, M_LAST, 0, 0);
+	for (size_t i = 0; i < n; i++) {
+		const char *fault = last_fault(&seen[i], began[i]);
+
+		if (i && seen[i].last_ns < seen[i - 1].last_ns)
+			fault = "time goes backwards";
+		faults += fault != NULL;
+		why = fault ? fault : why;
+	}
+	result(n > 20 && !faults, "of 8 threads the later one wins, at every look",
+	       "%zu looks, %zu %s", n, faults, why ? why : "");
+	layout_missing(b->layout, b->cells, M_LAST, missing);
+	result(missing[ABI_MISSING_BUSY] == 0, "and none of 80,000 finds no place", "%lu",
+	       missing[ABI_MISSING_BUSY]);
+	printf("# %zu looks at a gauge\n", n);
+}
+
+/* Counted from the moment at which watching began, and below 0 where more end. */
+static void test_balance(struct bench *b)
+{
+	struct sum before = series_of(b, M_BALANCE, 0, 0), now;
+
+	order(&b->child, 'p', 8000);
+	order(&b->child, 'a', 0);
+	read_cells(b);
+	now = series_of(b, M_BALANCE, 0, 0);
+	result(now.count - before.count == 8000 && now.down - before.down == 7,
+	       "calls of two functions count up and down", "%lu %lu", now.count - before.count,
+	       now.down - before.down);
+}
+
 static void test_results(struct bench *b)
 {
 	uint64_t failed, five, six, unknown;
@@ -632,10 +797,17 @@ static void test_stop(struct bench *b)
 {
 	uint64_t lost[ABI_FUNCS_MAX] = {};
 	struct err err = {};
+	uint64_t before, last_before;
+	struct sum now;
 
+	order(&b->child, 'p', 80);
+	order(&b->child, 's', 0);
 	maps_stop_node(b->maps, b->node, lost);
 	result(lost[F_FUTURE] == 5000 && flight(b, F_FUTURE).count == 0,
 	       "the calls of a stopped node are forgotten", "%lu", lost[F_FUTURE]);
+	read_cells(b);
+	before = series_of(b, M_BALANCE, 0, 0).count;
+	last_before = series_of(b, M_LAST, 0, 0).last_ns;
 	order(&b->child, 'p', 80);
 	must(maps_continue_node(b->maps, b->node, b->child.pid, attach_file(b->attachment), &err),
 	     &err);
@@ -643,6 +815,12 @@ static void test_stop(struct bench *b)
 	result(flight(b, F_FUTURE).count == 5, "and a node goes on in its cells", "%u",
 	       flight(b, F_FUTURE).count);
 	order(&b->child, 'd', 5);
+	read_cells(b);
+	now = series_of(b, M_BALANCE, 0, 0);
+	result(before == 80 && now.count == 0 && last_before &&
+		       series_of(b, M_LAST, 0, 0).last_ns == 0,
+	       "but its gauges begin anew", "%lu, then %lu", before, now.count);
+	missing_are(b, M_DELTA, 1, 0);
 }
 
 static void test_detach(struct bench *b)
@@ -799,6 +977,9 @@ static void test_all(void)
 	test_results(&b);
 	test_numbers(&b);
 	test_numbers_apart(&b);
+	test_gauges(&b);
+	test_gauges_at_once(&b);
+	test_balance(&b);
 	test_keys(&b);
 	test_futures(&b);
 	test_twice(&b);
@@ -818,6 +999,10 @@ int main(int argc, char **argv)
 	const char *what = argc > 1 ? argv[1] : "all";
 
 	prefix = argc > 2 ? argv[2] : "";
+	sets = mmap(NULL, THREADS * sizeof(*sets), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (sets == MAP_FAILED)
+		return 2;
 	if (!strcmp(what, "below") && unshare(CLONE_NEWPID)) {
 		printf("skip - %sno pid namespace: %s\n", prefix, strerror(errno));
 		return 0;

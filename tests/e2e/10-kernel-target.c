@@ -20,17 +20,21 @@ __asm__(".text\n"
 	"call_indirect: indirect: push %rbp; pop %rbp; indirect_end: ret\n"
 	"call_answer: answer: push %rbp; pop %rbp; xor %edi,%edi; answer_end: ret\n"
 	"call_number: number: push %rbp; pop %rbp; lea (%rdi,%rdi,2),%rax; number_end: ret\n"
+	"call_set: set: push %rbp; pop %rbp; lea (%rdi,%rdi,2),%rax; set_end: ret\n"
 	"halts: hlt; ret\n"
 	".globl call_plain, plain, plain_end, call_recurse, recurse, recurse_end\n"
 	".globl call_leave, leave, leave_end, call_label, label, label_end\n"
 	".globl call_begin, begin, call_finish, finish, call_dropped, dropped\n"
 	".globl call_indirect, indirect, indirect_end, halts\n"
-	".globl call_answer, answer, answer_end, call_number, number, number_end\n");
+	".globl call_answer, answer, answer_end, call_number, number, number_end\n"
+	".globl call_set, set, set_end\n");
 
 /* ---- profile ------------------------------------------------------------------------ */
 
-static const char *const func_names[N_FUNCS] = { "plain",    "recurse", "leave",  "label", "future",
-						 "indirect", "answer",  "number", "halts" };
+static const char *const func_names[N_FUNCS] = {
+	"plain",    "recurse", "leave",  "label", "future",
+	"indirect", "answer",  "number", "set",   "halts"
+};
 
 static struct profile_choice outcomes[] = { { "returned", "done" },
 					    { "panicked", "panic" },
@@ -56,6 +60,17 @@ static struct profile_source delta_source = {
 static struct profile_source result_source = { .func = F_NUMBER,
 					       .on = PROFILE_END_RETURN,
 					       .number = 3 };
+static struct profile_source last_source = { .func = F_SET, .on = PROFILE_END_RETURN };
+static struct profile_source set_delta_source = {
+	.func = F_SET, .on = PROFILE_END_RETURN, .number = 1, .labels = { { false, 2 } }
+};
+static struct profile_source set_result_source = { .func = F_SET,
+						   .on = PROFILE_END_RETURN,
+						   .number = 3 };
+static struct profile_source balance_sources[] = {
+	{ .func = F_PLAIN, .on = PROFILE_END_RETURN },
+	{ .func = F_ANSWER, .on = PROFILE_END_RETURN, .down = true },
+};
 static char *answer_values[] = { "failed", "five", "six" };
 static char *leave_values[] = { "dropped", "done", "panic" };
 static char *decision_values[] = { "approve", "reject" };
@@ -130,6 +145,27 @@ static struct profile_metric metrics[N_METRICS] = {
 			     .is_of_numbers = true,
 			     .sources = &result_source,
 			     .n_sources = 1 },
+	[M_LAST] = { .name = "last",
+		     .type = PROFILE_GAUGE,
+		     .is_of_numbers = true,
+		     .sources = &last_source,
+		     .n_sources = 1 },
+	[M_DELTA] = { .name = "delta",
+		      .type = PROFILE_GAUGE,
+		      .is_of_numbers = true,
+		      .labels = { { "kind", kind_values, 2 } },
+		      .n_labels = 1,
+		      .sources = &set_delta_source,
+		      .n_sources = 1 },
+	[M_RESULT] = { .name = "result",
+		       .type = PROFILE_GAUGE,
+		       .is_of_numbers = true,
+		       .sources = &set_result_source,
+		       .n_sources = 1 },
+	[M_BALANCE] = { .name = "balance",
+			.type = PROFILE_GAUGE,
+			.sources = balance_sources,
+			.n_sources = 2 },
 };
 
 struct profile *target_profile(void)
@@ -159,7 +195,7 @@ struct profile *target_profile(void)
 		(struct profile_value){ .path = "depth", .choices = depths, .n_choices = 8 };
 	profile->funcs[F_RECURSE].values[1] =
 		(struct profile_value){ .path = "depth", .is_number = true };
-	profile->funcs[F_NUMBER].n_values = 4;
+	profile->funcs[F_NUMBER].n_values = profile->funcs[F_SET].n_values = 4;
 	profile->funcs[F_NUMBER].values[0] =
 		(struct profile_value){ .path = "n", .is_number = true };
 	profile->funcs[F_NUMBER].values[1] =
@@ -169,6 +205,8 @@ struct profile *target_profile(void)
 	profile->funcs[F_NUMBER].values[3] = (struct profile_value){ .kind = PROFILE_VALUE_RETURN,
 								     .path = "result",
 								     .is_number = true };
+	memcpy(profile->funcs[F_SET].values, profile->funcs[F_NUMBER].values,
+	       sizeof(profile->funcs[F_SET].values));
 	profile->metrics = metrics;
 	profile->n_metrics = N_METRICS;
 	return profile;
@@ -356,6 +394,8 @@ struct plan *target_plan(int with_halts)
 	add_result(add_site(plan, F_ANSWER, ABI_SITE_RETURN, answer_end, rsp));
 	add_numbers(add_site(plan, F_NUMBER, ABI_SITE_START, number, rsp));
 	add_number_result(add_site(plan, F_NUMBER, ABI_SITE_RETURN, number_end, rsp));
+	add_numbers(add_site(plan, F_SET, ABI_SITE_START, set, rsp));
+	add_number_result(add_site(plan, F_SET, ABI_SITE_RETURN, set_end, rsp));
 	if (with_halts)
 		add_site(plan, F_HALTS, ABI_SITE_START, halts, rsp);
 	return plan;

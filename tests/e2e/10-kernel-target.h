@@ -40,6 +40,7 @@ extern char begin[], finish[], dropped[];
 extern char indirect[], indirect_end[];
 extern char answer[], answer_end[];
 extern char number[], number_end[];
+extern char set[], set_end[];
 extern char halts[];
 
 void call_plain(void);
@@ -52,6 +53,7 @@ void call_dropped(const void *future);
 void call_indirect(const void *const *future);
 void call_answer(const struct result *result);
 void call_number(uint64_t n, const struct numbers *numbers); /* returns 3 n, as 4 bytes */
+void call_set(uint64_t n, const struct numbers *numbers);    /* so does it */
 
 enum {
 	F_PLAIN,
@@ -62,6 +64,7 @@ enum {
 	F_INDIRECT,
 	F_ANSWER,
 	F_NUMBER,
+	F_SET,
 	F_HALTS,
 	N_FUNCS
 };
@@ -76,6 +79,10 @@ enum {
 	M_NUMBER,
 	M_DELTA_TOTAL,
 	M_RESULT_TOTAL,
+	M_LAST,
+	M_DELTA,
+	M_RESULT,
+	M_BALANCE,
 	N_METRICS
 };
 

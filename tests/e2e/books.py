@@ -64,7 +64,7 @@ class Scrape:
         series = self.samples.setdefault(name, {})
         if key(labels) in series:
             raise ValueError(f"series stands twice: {line}")
-        if value < 0:
+        if value < 0 and self.types.get(name) != "gauge":
             raise ValueError(f"negative: {line}")
         series[key(labels)] = value
 

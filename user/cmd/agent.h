@@ -120,6 +120,8 @@ void agent_free_cells(const struct agent *agent, uint64_t **cells);
 
 /* Unix time. */
 double agent_now(void);
+/* The clock of the kernel programs. */
+uint64_t agent_monotonic_ns(void);
 
 /* Stops counting for the processes of an executable whose probes come off. */
 void agent_stop_nodes(struct agent *agent, const struct binary *binary);

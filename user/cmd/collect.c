@@ -13,12 +13,12 @@ struct walk {
 	struct metric_family *family;
 };
 
-static void add_labels(const struct walk *w, const struct layout_series *from,
-		       struct metric_series *to)
+void collect_labels(const struct node *node, const struct profile_metric *metric,
+		    const struct layout_series *from, struct metric_series *to)
 {
-	series_label(to, "node_id", w->node->id);
-	for (size_t l = 0; l < w->metric->n_labels; l++) {
-		const struct profile_label *label = &w->metric->labels[l];
+	series_label(to, "node_id", node->id);
+	for (size_t l = 0; l < metric->n_labels; l++) {
+		const struct profile_label *label = &metric->labels[l];
 		size_t i = from->label[l];
 
 		series_label(to, label->name, i < label->n_values ? label->values[i] : "unknown");
@@ -43,7 +43,7 @@ static void add_series(const struct layout_series *from, void *arg)
 	struct metric_series *to = family_series(w->family);
 	size_t n = w->metric->n_bounds;
 
-	add_labels(w, from, to);
+	collect_labels(w->node, w->metric, from, to);
 	to->created = w->node->since;
 	to->count = from->count;
 	to->integral = true;
@@ -92,8 +92,12 @@ void collect(struct agent *agent, struct metric_snapshot *out)
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	cells = agent_read_cells(agent);
 	maps_read_flights(agent->maps, flights);
-	for (size_t m = 0; m < agent->profile->n_metrics; m++)
-		collect_metric(agent, m, cells, out);
+	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
+		if (agent->profile->metrics[m].type == PROFILE_GAUGE)
+			collect_gauge(agent, m, cells, out);
+		else
+			collect_metric(agent, m, cells, out);
+	}
 	collect_self(agent, cells, flights, out);
 	agent_free_cells(agent, cells);
 	clock_gettime(CLOCK_MONOTONIC, &to);

@@ -9,6 +9,16 @@
 /* Adds the profile's families and the agent's own (mpc_bpf_agent_*, process_*). */
 void collect(struct agent *agent, struct metric_snapshot *out);
 
+/* One gauge, from all nodes that run; in collect_gauges.c, with what is said of those that
+ * are set: how many are stale and since when. */
+void collect_gauge(struct agent *agent, size_t metric, uint64_t *const *cells,
+		   struct metric_snapshot *out);
+void collect_stale(struct agent *agent, uint64_t *const *cells, struct metric_snapshot *out);
+
+/* The labels of a series of the profile. */
+void collect_labels(const struct node *node, const struct profile_metric *metric,
+		    const struct layout_series *from, struct metric_series *to);
+
 /* The families about the agent itself; in collect_self.c. */
 void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps_flights *flights,
 		  struct metric_snapshot *out);

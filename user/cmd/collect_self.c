@@ -99,33 +99,38 @@ static void collect_call(struct metric_snapshot *out, const struct calls *c)
 }
 
 /* Metrics of numbers leave out calls whose number they do not have. */
+static void add_missing(struct metric_snapshot *out, const struct node *node,
+			const struct profile_metric *metric, const char *reason, uint64_t n)
+{
+	struct metric_series *s = add(
+		out, "mpc_bpf_agent_numbers_missing_total", METRIC_COUNTER, "",
+		"Calls that ended and are not in a metric of numbers: their number could not be "
+		"read, was below 0, or (of gauges) many wrote at once.");
+
+	series_label(s, "node_id", node->id);
+	series_label(s, "metric", metric->name);
+	series_label(s, "reason", reason);
+	s->created = node->since;
+	set_count(s, n);
+}
+
 static void collect_missing(struct agent *agent, uint64_t *const *cells,
 			    struct metric_snapshot *out)
 {
-	static const char *const reasons[ABI_MISSING_CELLS] = {
-		[ABI_MISSING_UNREAD] = "unread",
-		[ABI_MISSING_NEGATIVE] = "negative",
-	};
-
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
-		for (size_t i = 0; agent->profile->metrics[m].is_of_numbers && i < agent->nodes.n;
-		     i++) {
+		const struct profile_metric *metric = &agent->profile->metrics[m];
+
+		for (size_t i = 0; metric->is_of_numbers && i < agent->nodes.n; i++) {
+			const struct node *node = agent->nodes.at[i];
 			uint64_t missing[ABI_MISSING_CELLS];
 
 			layout_missing(agent->layout, cells[i], m, missing);
-			for (size_t r = 0; r < ABI_MISSING_CELLS; r++) {
-				struct metric_series *s = add(
-					out, "mpc_bpf_agent_numbers_missing_total", METRIC_COUNTER,
-					"",
-					"Calls that ended and are not in a metric of numbers: their "
-					"number could not be read, or was below 0.");
-
-				series_label(s, "node_id", agent->nodes.at[i]->id);
-				series_label(s, "metric", agent->profile->metrics[m].name);
-				series_label(s, "reason", reasons[r]);
-				s->created = agent->nodes.at[i]->since;
-				set_count(s, missing[r]);
-			}
+			add_missing(out, node, metric, "unread", missing[ABI_MISSING_UNREAD]);
+			if (metric->type == PROFILE_GAUGE)
+				add_missing(out, node, metric, "busy", missing[ABI_MISSING_BUSY]);
+			else
+				add_missing(out, node, metric, "negative",
+					    missing[ABI_MISSING_NEGATIVE]);
 		}
 	}
 }
@@ -247,6 +252,7 @@ void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps
 	collect_nodes(agent, out);
 	collect_calls(agent, cells, flights, out);
 	collect_missing(agent, cells, out);
+	collect_stale(agent, cells, out);
 	collect_probes(agent, out);
 	collect_programs(agent, out);
 	add(out, "mpc_bpf_agent_scrape_duration_seconds", METRIC_GAUGE, "seconds",

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "serve/human.h"
 #include "symbol/reads.h"
 
 static void show_nodes(struct agent *agent, const struct maps_flights *flights, struct page *page)
@@ -186,19 +187,57 @@ static const char *incomplete(const struct agent *agent, const struct profile_me
 static const char *lacking(const struct agent *agent, uint64_t *const *cells, size_t m,
 			   struct page *page)
 {
+	bool gauge = agent->profile->metrics[m].type == PROFILE_GAUGE;
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < agent->nodes.n; i++) {
 		uint64_t missing[ABI_MISSING_CELLS];
 
 		layout_missing(agent->layout, cells[i], m, missing);
-		n += missing[ABI_MISSING_UNREAD] + missing[ABI_MISSING_NEGATIVE];
+		for (size_t r = 0; r < ABI_MISSING_CELLS; r++)
+			n += missing[r];
 	}
-	return n ? page_text(page,
-			     "%llu calls are not in it: their number could not be read, or was "
-			     "below 0",
-			     (unsigned long long)n) :
+	return n ? page_text(page, "%llu calls are not in it: their number could not be read%s",
+			     (unsigned long long)n,
+			     gauge ? ", or many wrote at once" : ", or was below 0") :
 		   NULL;
+}
+
+struct stale {
+	const struct profile_metric *metric;
+	uint64_t now_ns, last_ns;
+	size_t n;
+};
+
+static void find_stale(const struct layout_series *series, void *arg)
+{
+	struct stale *stale = arg;
+
+	if (!layout_stale(stale->metric, series, stale->now_ns))
+		return;
+	stale->n++;
+	if (series->last_ns > stale->last_ns)
+		stale->last_ns = series->last_ns;
+}
+
+/* A gauge that was set, and not for too long: since when. */
+static const char *staleness(const struct agent *agent, uint64_t *const *cells, size_t m,
+			     struct page *page)
+{
+	struct stale stale = { .metric = &agent->profile->metrics[m],
+			       .now_ns = agent_monotonic_ns() };
+	_strbuf_ struct strbuf age = {};
+
+	if (stale.metric->type != PROFILE_GAUGE || !stale.metric->is_of_numbers)
+		return NULL;
+	for (size_t i = 0; i < agent->nodes.n; i++)
+		if (!agent->nodes.at[i]->ended)
+			layout_series(agent->layout, cells[i], m, find_stale, &stale);
+	if (!stale.n)
+		return NULL;
+	human_age(&age, (double)(stale.now_ns - stale.last_ns) / 1e9);
+	return page_text(page, "%zu series stale and not shown: the latest was set %s ago", stale.n,
+			 age.text);
 }
 
 static void show_metrics(const struct agent *agent, uint64_t *const *cells, struct page *page)
@@ -216,6 +255,8 @@ static void show_metrics(const struct agent *agent, uint64_t *const *cells, stru
 		row->note = incomplete(agent, metric, page);
 		if (!row->note)
 			row->note = lacking(agent, cells, m, page);
+		if (!row->note)
+			row->note = staleness(agent, cells, m, page);
 	}
 }
 

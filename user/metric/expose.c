@@ -96,6 +96,13 @@ static void write_integer(struct writer *w, const char *suffix, const struct met
 	strbuf_printf(w->out, "%" PRIu64 "\n", value);
 }
 
+/* A gauge below 0. */
+static void write_negative(struct writer *w, const struct metric_series *series)
+{
+	begin_sample(w, "", series, NULL);
+	strbuf_printf(w->out, "-%" PRIu64 "\n", series->count);
+}
+
 static void write_real(struct writer *w, const char *suffix, const struct metric_series *series,
 		       double value)
 {
@@ -154,7 +161,9 @@ static void write_series(struct writer *w, const struct metric_series *series)
 	case METRIC_GAUGE:
 		break;
 	}
-	if (series->integral)
+	if (series->integral && series->negative)
+		write_negative(w, series);
+	else if (series->integral)
 		write_integer(w, suffix, series, NULL, series->count);
 	else
 		write_real(w, suffix, series, series->value);

@@ -25,6 +25,7 @@ struct metric_series {
 	double created;       /* Unix time in seconds, 0 when unknown */
 	bool integral;        /* use `count` (histogram: `sum`), printed exactly, else `value` */
 	uint64_t count;       /* histogram: number of observations (the sum of `buckets`) */
+	bool negative;        /* gauge: what is used is -count */
 	uint64_t sum;         /* histogram */
 	double value;         /* histogram: sum */
 	const double *bounds; /* histogram: not owned, ascending, without +Inf */

@@ -133,6 +133,8 @@ static uint32_t cells_per_series(const struct profile_metric *metric)
 {
 	uint32_t sum = metric->is_of_numbers ? ABI_SUM_CELLS : 1;
 
+	if (metric->type == PROFILE_GAUGE)
+		return metric->is_of_numbers ? ABI_LAST_CELLS : 1;
 	return metric->type == PROFILE_HISTOGRAM ? (uint32_t)metric->n_bounds + 1 + sum : sum;
 }
 
@@ -166,6 +168,10 @@ static int place_region(struct layout *layout, struct layout_region *region, str
 			"line %u: with %s the profile needs more than %d counters for each node; "
 			"use fewer labels, label values or bounds",
 			metric->line, metric->name, ABI_NODE_CELLS_MAX);
+	if (metric->type == PROFILE_GAUGE)
+		layout->gauges[layout->n_gauges++] =
+			(struct layout_gauge){ region->base, (uint32_t)cells - missing,
+					       metric->is_of_numbers };
 	layout->cells += (uint32_t)cells;
 	return 0;
 }
@@ -179,7 +185,9 @@ static struct abi_binding *add_binding(struct abi_func *func, const struct profi
 
 	if (metric->is_of_numbers) {
 		func->n_numbers++;
-		binding->kind = histogram ? ABI_NUMBER_HISTOGRAM : ABI_NUMBER_COUNTER;
+		binding->kind = metric->type == PROFILE_GAUGE ? ABI_NUMBER_GAUGE :
+				histogram                     ? ABI_NUMBER_HISTOGRAM :
+								ABI_NUMBER_COUNTER;
 		binding->slot = (uint8_t)source->number;
 	} else {
 		func->n_bindings++;
@@ -201,6 +209,9 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 	binding = add_binding(func, metric, source);
 	binding->on = (uint8_t)source->on;
 	binding->missing = (uint16_t)region->missing;
+	binding->at_end = metric->is_of_numbers &&
+			  layout->profile->funcs[source->func].values[source->number].kind ==
+				  PROFILE_VALUE_RETURN;
 	binding->base = (uint16_t)region->base;
 	binding->n_labels = (uint8_t)region->n_captured;
 	for (size_t i = 0; i < region->n_captured; i++) {
@@ -248,6 +259,7 @@ int layout_make(const struct profile *profile, struct layout **out, struct err *
 	for (size_t m = 0; m < profile->n_metrics; m++)
 		n_sources += profile->metrics[m].n_sources;
 	layout->regions = mem_array(n_sources, sizeof(*layout->regions));
+	layout->gauges = mem_array(n_sources, sizeof(*layout->gauges));
 	for (size_t f = 0; f < profile->n_funcs && !r; f++)
 		r = lay_out_func(layout, f, err);
 	for (size_t m = 0; m < profile->n_metrics && !r; m++)
@@ -273,6 +285,7 @@ void layout_free(struct layout *layout)
 			free(layout->values[f][v].labels);
 	free(layout->bounds);
 	free(layout->regions);
+	free(layout->gauges);
 	free(layout);
 }
 

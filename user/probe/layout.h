@@ -27,6 +27,12 @@ struct layout_value {
 	size_t n;
 };
 
+/* Cells that begin anew when their node does: counters, or the last numbers of a gauge. */
+struct layout_gauge {
+	uint32_t base, n;
+	bool is_last;
+};
+
 /* Where one source of a metric counts. */
 struct layout_region {
 	size_t metric, source;
@@ -50,6 +56,8 @@ struct layout {
 	struct layout_value values[ABI_FUNCS_MAX][ABI_VALUES_MAX];
 	struct layout_region *regions;
 	size_t n_regions;
+	struct layout_gauge *gauges;
+	size_t n_gauges;
 };
 
 /* Fails with a sentence where the profile asks for more than the tables hold. */
@@ -70,18 +78,27 @@ bool layout_numbered(const struct layout *layout, size_t func);
 /* One series of a metric on one node. */
 struct layout_series {
 	size_t label[PROFILE_LABELS_MAX]; /* index in the label's values; n_values: unknown */
-	uint64_t count;                   /* histogram: the sum of the buckets */
+	uint64_t count;        /* histogram: the sum of the buckets; gauge: calls that count up … */
+	uint64_t down;         /* … and down */
 	uint64_t sum;          /* histogram: in ns; of numbers (counters too): modulo 2^64 … */
 	uint64_t sum_overflow; /* … and how often that much beside it */
+	uint64_t last;         /* gauge of numbers: the last one, two's complement when … */
+	bool negative;
+	uint64_t last_ns;                         /* CLOCK_MONOTONIC; never 0 */
 	uint64_t buckets[PROFILE_BOUNDS_MAX + 1]; /* not cumulative */
 };
 
 /* Calls @fn for each series of metric @metric, computed from the cells of one
  * node: all combinations of known labels that a source can produce, also while
- * they are 0, and those with an unknown label that were counted. */
+ * they are 0, and those with an unknown label that were counted. Of a gauge of
+ * numbers those that have one. */
 typedef void layout_series_fn(const struct layout_series *series, void *arg);
 void layout_series(const struct layout *layout, const uint64_t *cells, size_t metric,
 		   layout_series_fn *fn, void *arg);
+
+/* Whether no call has set the series of a gauge for as long as its profile allows. */
+bool layout_stale(const struct profile_metric *metric, const struct layout_series *series,
+		  uint64_t now_ns);
 
 /* Calls that a metric of numbers should have and lacks, on one node. */
 void layout_missing(const struct layout *layout, const uint64_t *cells, size_t metric,

@@ -34,6 +34,8 @@ struct maps {
 	bool multi;
 	struct node nodes[ABI_NODES_MAX];
 	struct room *sites, *values;
+	struct layout_gauge *gauges;
+	size_t n_gauges;
 };
 
 /* ---- loading ---------------------------------------------------------------------- */
@@ -85,6 +87,10 @@ int maps_open(const struct layout *layout, const struct kernel *kernel, unsigned
 	maps->n_shards = count_shards();
 	maps->node_cells = layout->cells;
 	maps->multi = kernel->uprobe_multi;
+	maps->n_gauges = layout->n_gauges;
+	maps->gauges = mem_array(layout->n_gauges, sizeof(*maps->gauges));
+	if (layout->n_gauges)
+		memcpy(maps->gauges, layout->gauges, layout->n_gauges * sizeof(*maps->gauges));
 	maps->sites = room_new(ABI_SITES_MAX);
 	maps->values = room_new(ABI_VALUE_TABLE_MAX);
 	n_cells = (size_t)maps->n_shards * maps->n_nodes * maps->node_cells;
@@ -118,6 +124,7 @@ void maps_close(struct maps *maps)
 	call_bpf__destroy(maps->skel);
 	room_free(maps->sites);
 	room_free(maps->values);
+	free(maps->gauges);
 	free(maps);
 }
 
@@ -302,6 +309,14 @@ int maps_add_node(struct maps *maps, pid_t tgid, unsigned file, unsigned *node, 
 	return 0;
 }
 
+static void clear_gauges(struct maps *maps, unsigned node)
+{
+	for (unsigned s = 0; s < maps->n_shards; s++)
+		for (size_t g = 0; g < maps->n_gauges; g++)
+			memset(block(maps, s, node) + maps->gauges[g].base, 0,
+			       maps->gauges[g].n * sizeof(*maps->cells));
+}
+
 int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, unsigned file, struct err *err)
 {
 	if (node >= maps->n_nodes || !maps->nodes[node].used)
@@ -309,6 +324,7 @@ int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, unsigned fi
 	if (tgid <= 0 || watched(maps, tgid))
 		return err_set(err, -EEXIST, "process %d is already watched", (int)tgid);
 	maps_stop_node(maps, node, NULL);
+	clear_gauges(maps, node);
 	return table_put(maps, node, tgid, file, err);
 }
 
@@ -320,6 +336,78 @@ void maps_drop_node(struct maps *maps, unsigned node)
 	maps->nodes[node].used = false;
 }
 
+/* ---- reading ------------------------------------------------------------------------ */
+
+static uint64_t read_cell(const struct maps *maps, unsigned node, uint32_t cell)
+{
+	uint64_t sum = 0;
+
+	for (unsigned s = 0; s < maps->n_shards; s++)
+		sum += __atomic_load_n(&block(maps, s, node)[cell], __ATOMIC_RELAXED);
+	return sum;
+}
+
+/* Reads again what counts up and down; true when nothing has changed, so that all of it
+ * stood there at one moment. */
+static bool read_balances(const struct maps *maps, unsigned node, uint64_t *cells)
+{
+	bool same = true;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (size_t g = 0; g < maps->n_gauges; g++) {
+		const struct layout_gauge *gauge = &maps->gauges[g];
+
+		for (uint32_t i = gauge->base; !gauge->is_last && i < gauge->base + gauge->n; i++) {
+			uint64_t now = read_cell(maps, node, i);
+
+			same &= now == cells[i];
+			cells[i] = now;
+		}
+	}
+	return same;
+}
+
+static void read_stamps(const uint64_t *at, uint64_t stamps[ABI_LAST_PLACES])
+{
+	for (size_t i = 0; i < ABI_LAST_PLACES; i++)
+		stamps[i] = __atomic_load_n(&at[2 * i], __ATOMIC_ACQUIRE);
+}
+
+/* The last number of a series in one shard: that of the greatest stamp, read while none
+ * of the stamps changed. */
+static void read_shard(const uint64_t *at, uint64_t *stamp, uint64_t *number)
+{
+	uint64_t stamps[ABI_LAST_PLACES], again[ABI_LAST_PLACES];
+
+	do {
+		*stamp = *number = 0;
+		read_stamps(at, stamps);
+		for (size_t i = 0; i < ABI_LAST_PLACES; i++) {
+			if (stamps[i] == ABI_STAMP_TAKEN || stamps[i] <= *stamp)
+				continue;
+			*stamp = stamps[i];
+			*number = __atomic_load_n(&at[2 * i + 1], __ATOMIC_ACQUIRE);
+		}
+		read_stamps(at, again);
+	} while (memcmp(stamps, again, sizeof(stamps)) != 0);
+}
+
+static void read_last(const struct maps *maps, unsigned node, uint32_t cell, uint64_t *out)
+{
+	memset(out, 0, ABI_LAST_CELLS * sizeof(*out));
+	for (unsigned s = 0; s < maps->n_shards; s++) {
+		uint64_t stamp, number;
+
+		read_shard(block(maps, s, node) + cell, &stamp, &number);
+		if (stamp <= out[0])
+			continue;
+		out[0] = stamp;
+		out[1] = number;
+	}
+}
+
+#define BALANCE_TRIES 100
+
 void maps_read_node(const struct maps *maps, unsigned node, uint64_t *cells)
 {
 	memset(cells, 0, maps->node_cells * sizeof(*cells));
@@ -329,6 +417,14 @@ void maps_read_node(const struct maps *maps, unsigned node, uint64_t *cells)
 		for (uint32_t i = 0; i < maps->node_cells; i++)
 			cells[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	}
+	for (unsigned i = 0; i < BALANCE_TRIES; i++)
+		if (read_balances(maps, node, cells))
+			break;
+	for (size_t g = 0; g < maps->n_gauges; g++)
+		for (uint32_t i = 0; maps->gauges[g].is_last && i < maps->gauges[g].n;
+		     i += ABI_LAST_CELLS)
+			read_last(maps, node, maps->gauges[g].base + i,
+				  cells + maps->gauges[g].base + i);
 }
 
 /* ---- sites ------------------------------------------------------------------------ */

@@ -39,14 +39,17 @@ int maps_add_node(struct maps *maps, pid_t tgid, unsigned file, unsigned *node, 
  * each function is added to @lost (may be NULL). Cells stay readable. */
 void maps_stop_node(struct maps *maps, unsigned node, uint64_t lost[ABI_FUNCS_MAX]);
 
-/* Counts on into the same cells for another process (the node was restarted). */
+/* Counts on into the same cells for another process (the node was restarted); those of
+ * gauges begin anew. */
 int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, unsigned file,
 		       struct err *err);
 
 /* Stops and gives the block back. */
 void maps_drop_node(struct maps *maps, unsigned node);
 
-/* Adds the shards up into @cells (layout.cells of them). */
+/* Adds the shards up into @cells (layout.cells of them). Calls that count up and down are
+ * those of one moment, unless more come all the time; of a gauge's last numbers the first
+ * place has the last one and the others are 0. */
 void maps_read_node(const struct maps *maps, unsigned node, uint64_t *cells);
 
 /* Calls of one function on one node that have begun and not ended. */

@@ -53,6 +53,25 @@ static void add_halves(struct layout_series *series, const uint64_t *cells)
 	add_sum(series, cells[1] << 32, cells[1] >> 32);
 }
 
+/* What maps_read_node() left of the places of a gauge: the last one. */
+static void add_last(struct layout_series *series, const uint64_t *cells)
+{
+	series->last_ns = cells[0] >> 1;
+	series->negative = cells[0] & 1;
+	series->last = cells[1];
+}
+
+static void add_gauge(struct layout_series *series, const struct profile_metric *metric, bool down,
+		      const uint64_t *cells)
+{
+	if (metric->is_of_numbers)
+		add_last(series, cells);
+	else if (down)
+		series->down += cells[0];
+	else
+		series->count += cells[0];
+}
+
 static void add_cells(struct layout_series *series, const struct profile_metric *metric,
 		      const uint64_t *cells)
 {
@@ -93,7 +112,10 @@ static void add_series(const struct layout *layout, const struct layout_region *
 		cells += index[i] * region->captured[i].stride;
 	}
 	found->place = place_of(metric, label);
-	add_cells(&found->series, metric, cells);
+	if (metric->type == PROFILE_GAUGE)
+		add_gauge(&found->series, metric, source->down, cells);
+	else
+		add_cells(&found->series, metric, cells);
 }
 
 /* Counts the indexes of the captured values up; false after the last. */
@@ -115,21 +137,41 @@ static int by_place(const void *a, const void *b)
 	return (x->place > y->place) - (x->place < y->place);
 }
 
+static void add_found(const struct profile_metric *metric, struct found *to,
+		      const struct found *more)
+{
+	to->wanted |= more->wanted;
+	to->series.count += more->series.count;
+	to->series.down += more->series.down;
+	add_sum(&to->series, more->series.sum, more->series.sum_overflow);
+	for (size_t b = 0; b <= metric->n_bounds; b++)
+		to->series.buckets[b] += more->series.buckets[b];
+	if (more->series.last_ns > to->series.last_ns) {
+		to->series.last = more->series.last;
+		to->series.negative = more->series.negative;
+		to->series.last_ns = more->series.last_ns;
+	}
+}
+
+static bool is_shown(const struct profile_metric *metric, const struct found *found)
+{
+	const struct layout_series *series = &found->series;
+
+	if (metric->type == PROFILE_GAUGE && metric->is_of_numbers)
+		return series->last_ns;
+	return found->wanted || series->count || series->down || series->sum ||
+	       series->sum_overflow;
+}
+
 /* Adds up what several sources found of one series, and hands it on. */
 static void merge(struct finds *finds, layout_series_fn *fn, void *arg)
 {
 	struct found *at = finds->list.at;
 
 	for (size_t i = 0, next; i < finds->list.n; i = next) {
-		for (next = i + 1; next < finds->list.n && at[next].place == at[i].place; next++) {
-			at[i].wanted |= at[next].wanted;
-			at[i].series.count += at[next].series.count;
-			add_sum(&at[i].series, at[next].series.sum, at[next].series.sum_overflow);
-			for (size_t b = 0; b <= finds->metric->n_bounds; b++)
-				at[i].series.buckets[b] += at[next].series.buckets[b];
-		}
-		if (at[i].wanted || at[i].series.count || at[i].series.sum ||
-		    at[i].series.sum_overflow)
+		for (next = i + 1; next < finds->list.n && at[next].place == at[i].place; next++)
+			add_found(finds->metric, &at[i], &at[next]);
+		if (is_shown(finds->metric, &at[i]))
 			fn(&at[i].series, arg);
 	}
 }
@@ -154,6 +196,15 @@ void layout_series(const struct layout *layout, const uint64_t *cells, size_t me
 		qsort(finds.list.at, finds.list.n, sizeof(*finds.list.at), by_place);
 	merge(&finds, fn, arg);
 	free(finds.list.at);
+}
+
+bool layout_stale(const struct profile_metric *metric, const struct layout_series *series,
+		  uint64_t now_ns)
+{
+	/* A call may have come while the cells were read. */
+	uint64_t age = now_ns > series->last_ns ? now_ns - series->last_ns : 0;
+
+	return metric->stale_after && age > metric->stale_after * 1000000000u;
 }
 
 void layout_missing(const struct layout *layout, const uint64_t *cells, size_t metric,

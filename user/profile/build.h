@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Building a profile from its tree, top down: profile.c reads the document,
- * metric.c one metric, source.c the functions that feed it, label.c its labels,
- * number.c what it measures of a call.
+ * metric.c one metric, gauge.c what only a gauge has, source.c the functions that feed it,
+ * label.c its labels, number.c what it measures of a call.
  * Nothing here stops at a fault; a profile with any is thrown away at the end.
  */
 #ifndef PROFILE_BUILD_H
@@ -49,6 +49,7 @@ struct metric_draft {
 	struct label_draft *labels; /* those of the metric itself */
 	size_t n_labels;
 	struct label_draft number; /* of the metric itself; entry.value NULL where it has none */
+	bool balanced;             /* calls are counted up and down */
 	bool named; /* metric->labels have their names, and is_of_numbers is known: a source was read */
 };
 
@@ -59,7 +60,21 @@ void build_word_fault(struct build *b, const yaml_node_t *node, const char *kind
 
 void build_metric(struct build *b, const struct tree_entry *entry);
 
-void build_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *from);
+/* The keys of a metric; those that it does not have are NULL. */
+struct metric_keys {
+	const struct tree_entry *from, *up, *down, *value, *stale;
+};
+/* Whether a metric of its type (@typed: it is known) has the keys that it needs and no
+ * others. Called when its sources are read. */
+void gauge_check(struct build *b, const struct metric_draft *draft, bool typed,
+		 const struct metric_keys *keys);
+/* Reads `stale`; without it a gauge of numbers has its default. */
+void gauge_read_stale(struct build *b, const struct metric_draft *draft,
+		      const struct tree_entry *entry);
+
+/* Adds the sources under the key "from", "up" or "down"; those of @down count down. */
+void build_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *from,
+		   bool down);
 
 /* Reads the labels of a metric or of a source; the caller frees them with labels_free. */
 struct label_draft *labels_read(struct build *b, const struct tree_entry *entry, const char *what,

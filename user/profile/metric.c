@@ -12,22 +12,41 @@
 #define WHOLE_MAX 9007199254740992.0 /* 2^53: up to there a double has every whole number */
 #define NUMBER_MAX_BYTES 32
 
-enum { KEY_TYPE, KEY_HELP, KEY_FROM, KEY_LABELS, KEY_BUCKETS, KEY_VALUE, N_KEYS };
+enum {
+	KEY_TYPE,
+	KEY_HELP,
+	KEY_FROM,
+	KEY_UP,
+	KEY_DOWN,
+	KEY_LABELS,
+	KEY_BUCKETS,
+	KEY_VALUE,
+	KEY_STALE,
+	N_KEYS
+};
 
 static const struct tree_key metric_keys[N_KEYS] = {
 	[KEY_TYPE] = { "type", true },        [KEY_HELP] = { "help", true },
-	[KEY_FROM] = { "from", true },        [KEY_LABELS] = { "labels", false },
+	[KEY_FROM] = { "from", false },       [KEY_LABELS] = { "labels", false },
 	[KEY_BUCKETS] = { "buckets", false }, [KEY_VALUE] = { "value", false },
+	[KEY_UP] = { "up", false },           [KEY_DOWN] = { "down", false },
+	[KEY_STALE] = { "stale", false },
 };
 
 static const char *const type_names[] = {
 	[PROFILE_COUNTER] = "counter",
+	[PROFILE_GAUGE] = "gauge",
 	[PROFILE_HISTOGRAM] = "histogram",
 };
 
 const char *profile_metric_type_name(enum profile_metric_type type)
 {
 	return type_names[type];
+}
+
+bool profile_is_balance(const struct profile_metric *metric)
+{
+	return metric->type == PROFILE_GAUGE && !metric->is_of_numbers;
 }
 
 /* The unit that a name says, as OpenMetrics wants it: in front of a counter's _total. */
@@ -63,7 +82,7 @@ static bool read_type(struct build *b, const struct tree_entry *entry, const cha
 	}
 	near_hint(&hint, text, type_names, ARRAY_SIZE(type_names));
 	fault_add(b->tree.page, tree_span(&b->tree, entry->value), "unknown type \"%.60s\" of %s%s",
-		  text, of, hint.len ? hint.text : "; it may be counter or histogram");
+		  text, of, hint.len ? hint.text : "; it may be counter, gauge or histogram");
 	return false;
 }
 
@@ -151,9 +170,10 @@ static void check_buckets(struct build *b, const struct tree_entry *entry,
 		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
 			  "%s lacks the key \"buckets\": a histogram needs their bounds%s", what,
 			  metric->is_of_numbers ? "" : " in seconds");
-	else if (metric->type == PROFILE_COUNTER && buckets->value)
+	else if (metric->type != PROFILE_HISTOGRAM && buckets->value)
 		fault_add(b->tree.page, tree_span(&b->tree, buckets->key),
-			  "%s is a counter and has no buckets; is it a histogram?", what);
+			  "%s is a %s and has no buckets; is it a histogram?", what,
+			  type_names[metric->type]);
 	if (buckets->value)
 		read_buckets(b, buckets, what, metric);
 }
@@ -200,6 +220,35 @@ static void check_name(struct build *b, const struct tree_entry *entry, bool typ
 	metric->unit = unit_of(entry->name, type);
 }
 
+/* The functions that feed it. */
+static void read_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *got)
+{
+	draft->balanced = !got[KEY_FROM].value && (got[KEY_UP].value || got[KEY_DOWN].value);
+	if (got[KEY_FROM].value)
+		build_sources(b, draft, &got[KEY_FROM], false);
+	if (draft->balanced && got[KEY_UP].value)
+		build_sources(b, draft, &got[KEY_UP], false);
+	if (draft->balanced && got[KEY_DOWN].value)
+		build_sources(b, draft, &got[KEY_DOWN], true);
+}
+
+/* What its type asks for beside the name. */
+static void check_keys(struct build *b, const struct metric_draft *draft, bool typed,
+		       const struct tree_entry *got)
+{
+	const struct tree_entry *value[N_KEYS] = {};
+	struct metric_keys keys;
+
+	for (size_t i = 0; i < N_KEYS; i++)
+		value[i] = got[i].value ? &got[i] : NULL;
+	keys = (struct metric_keys){ value[KEY_FROM], value[KEY_UP], value[KEY_DOWN],
+				     value[KEY_VALUE], value[KEY_STALE] };
+	gauge_check(b, draft, typed, &keys);
+	gauge_read_stale(b, draft, value[KEY_STALE]);
+	if (typed)
+		check_buckets(b, draft->entry, &got[KEY_BUCKETS], draft->what, draft->metric);
+}
+
 void build_metric(struct build *b, const struct tree_entry *entry)
 {
 	struct profile_metric *metric = &b->profile->metrics[b->profile->n_metrics++];
@@ -227,13 +276,11 @@ void build_metric(struct build *b, const struct tree_entry *entry)
 			  "%s has more than %d labels", what, PROFILE_LABELS_MAX);
 	if (got[KEY_VALUE].value)
 		number_read(b, &got[KEY_VALUE], what, &draft.number);
-	if (got[KEY_FROM].value)
-		build_sources(b, &draft, &got[KEY_FROM]);
+	read_sources(b, &draft, got);
 	/* What the name and the buckets must be depends on whether it is of numbers. */
 	metric->is_of_numbers |= got[KEY_VALUE].value != NULL;
 	check_name(b, entry, typed, metric);
-	if (typed)
-		check_buckets(b, entry, &got[KEY_BUCKETS], what, metric);
+	check_keys(b, &draft, typed, got);
 	check_series(b, &draft);
 	labels_free(draft.labels, draft.n_labels);
 }

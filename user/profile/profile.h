@@ -50,7 +50,7 @@ struct profile_func {
 	size_t n_values;
 };
 
-enum profile_metric_type { PROFILE_COUNTER, PROFILE_HISTOGRAM };
+enum profile_metric_type { PROFILE_COUNTER, PROFILE_GAUGE, PROFILE_HISTOGRAM };
 
 /* A label of a metric with the closed set of its values. The index one past
  * the last value stands for "unknown": a raw value that no choice names or
@@ -73,6 +73,7 @@ struct profile_source {
 	size_t func;   /* index into profile.funcs */
 	unsigned on;   /* mask of enum profile_end; default PROFILE_END_RETURN */
 	size_t number; /* of a metric of numbers: index in func.values */
+	bool down;     /* of a gauge: its calls count down */
 	/* per label of the metric: a constant (index of its value in the label's set) or a captured value */
 	struct {
 		bool constant;
@@ -85,9 +86,12 @@ struct profile_metric {
 	char *help;
 	const char *unit; /* "seconds", "bytes" or "", from the name's suffix */
 	enum profile_metric_type type;
-	/* counter: adds up a number of each call instead of 1; histogram: observes it instead of
-	 * how long the call took */
+	/* counter: adds up a number of each call instead of 1; gauge: is set to it instead of
+	 * counting calls up and down; histogram: observes it instead of how long the call took */
 	bool is_of_numbers;
+	/* gauge of numbers: seconds after which a number that no call has renewed is not shown
+	 * any more; 0: never */
+	uint64_t stale_after;
 	unsigned line;
 	struct profile_label labels[PROFILE_LABELS_MAX];
 	size_t n_labels;
@@ -136,5 +140,7 @@ void profile_freep(struct profile **profile);
 void profile_faults_free(struct profile_faults *faults);
 
 const char *profile_metric_type_name(enum profile_metric_type type); /* "counter" … */
+/* A gauge of calls counted up and down. */
+bool profile_is_balance(const struct profile_metric *metric);
 
 #endif

@@ -195,6 +195,13 @@ static void bind_number(struct build *b, struct metric_draft *draft, struct prof
 	const struct label_draft *number = draft->number.entry.value ? &draft->number : own;
 	bool has = number->entry.value;
 
+	if (draft->balanced) {
+		if (own->entry.value)
+			fault_add(
+				b->tree.page, tree_span(&b->tree, own->entry.key),
+				"\"value\" cannot stand in \"up\" and \"down\": they count calls");
+		return;
+	}
 	if (draft->number.entry.value && own->entry.value)
 		fault_add(b->tree.page, tree_span(&b->tree, own->entry.key),
 			  "\"value\" stands in %s and again in a source of it", draft->what);
@@ -214,12 +221,13 @@ static void bind_number(struct build *b, struct metric_draft *draft, struct prof
 		number_bind(b, number, source);
 }
 
-static void build_source(struct build *b, struct metric_draft *draft, const struct tree_entry *item)
+static void build_source(struct build *b, struct metric_draft *draft, const struct tree_entry *item,
+			 bool down)
 {
 	struct profile_metric *metric = draft->metric;
 	struct tree_entry got[N_KEYS] = { [KEY_FUNCTION] = *item };
 	_free_ char *what = mem_printf("a source of %s", draft->what);
-	struct profile_source source = { .on = PROFILE_END_RETURN };
+	struct profile_source source = { .on = PROFILE_END_RETURN, .down = down };
 	struct label_draft *own = NULL, number = {};
 	bool optional = false;
 	size_t n_own = 0;
@@ -250,10 +258,13 @@ static void build_source(struct build *b, struct metric_draft *draft, const stru
 	labels_free(own, n_own);
 }
 
-void build_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *from)
+void build_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *from,
+		   bool down)
 {
 	_free_ struct tree_entry *items = NULL;
-	_free_ char *what = mem_printf("\"from\" of %s", draft->what);
+	const char *key = down ? "down" : draft->balanced ? "up" : "from";
+	_free_ char *what = mem_printf("\"%s\" of %s", key, draft->what);
+	struct profile_metric *metric = draft->metric;
 	size_t n = 1;
 
 	if (from->value->type == YAML_MAPPING_NODE) {
@@ -267,7 +278,8 @@ void build_sources(struct build *b, struct metric_draft *draft, const struct tre
 		if (!items)
 			return;
 	}
-	draft->metric->sources = mem_array(n, sizeof(*draft->metric->sources));
+	metric->sources =
+		mem_grow(metric->sources, metric->n_sources + n, sizeof(*metric->sources));
 	for (size_t i = 0; i < n; i++)
-		build_source(b, draft, items ? &items[i] : from);
+		build_source(b, draft, items ? &items[i] : from, down);
 }

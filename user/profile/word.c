@@ -66,7 +66,9 @@ bool word_is_metric_name(const char *text, enum profile_metric_type type, bool o
 			 struct word_fault *fault)
 {
 	static const char *const taken[] = { "_bucket", "_count", "_sum", "_created", "_info" };
-	const char *suffix = type == PROFILE_COUNTER ? "_total" : of_numbers ? "" : "_seconds";
+	const char *suffix = type == PROFILE_COUNTER                  ? "_total" :
+			     type == PROFILE_HISTOGRAM && !of_numbers ? "_seconds" :
+									"";
 	size_t n = strlen(text);
 
 	if (strchr(text, ':'))
@@ -81,8 +83,10 @@ bool word_is_metric_name(const char *text, enum profile_metric_type type, bool o
 			   type == PROFILE_COUNTER ?
 				   "must end in _total, because it is a counter" :
 				   "must end in _seconds, because it is a histogram of durations");
-	if (type == PROFILE_HISTOGRAM && ends_in(text, "_total"))
-		return bad(fault, n - 6, 6, "ends like a counter, and is a histogram");
+	if (type != PROFILE_COUNTER && ends_in(text, "_total"))
+		return bad(fault, n - 6, 6,
+			   type == PROFILE_GAUGE ? "ends like a counter, and is a gauge" :
+						   "ends like a counter, and is a histogram");
 	n -= strlen(suffix);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		size_t m = strlen(taken[i]);
@@ -190,6 +194,36 @@ bool word_is_raw(const char *text, struct word_fault *fault)
 		if (!text[at + size])
 			return true;
 	}
+}
+
+#define DURATION_MAX 31536000u /* a year */
+
+bool word_is_duration(const char *text, uint64_t *seconds, struct word_fault *fault)
+{
+	static const struct {
+		const char *unit;
+		unsigned seconds;
+	} units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+	size_t digits = strspn(text, "0123456789"), size = strlen(text);
+
+	*seconds = 0;
+	if (strcmp(text, "never") == 0)
+		return true;
+	if (digits == 0)
+		return bad(fault, 0, size, "must be a time like 30s, 5m, 2h or 7d, or never");
+	if (digits == size)
+		return bad(fault, 0, size, "lacks its unit: s, m, h or d");
+	for (size_t i = 0; i < digits && *seconds <= DURATION_MAX; i++)
+		*seconds = *seconds * 10 + (uint64_t)(text[i] - '0');
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(text + digits, units[i].unit) != 0)
+			continue;
+		*seconds *= units[i].seconds;
+		if (*seconds == 0)
+			return bad(fault, 0, size, "must be more than 0");
+		return *seconds <= DURATION_MAX || bad(fault, 0, size, "is more than a year");
+	}
+	return bad(fault, digits, size - digits, "has an unknown unit; there are s, m, h and d");
 }
 
 bool word_is_variable(const char *text, struct word_fault *fault)

@@ -17,8 +17,8 @@ struct word_fault {
 };
 
 bool word_is_profile_name(const char *text, struct word_fault *fault);
-/* A Prometheus name with the suffix that its type asks for, which is none of a histogram
- * @of_numbers. */
+/* A Prometheus name with the suffix that its type asks for, which is none of a gauge and of
+ * a histogram @of_numbers. */
 bool word_is_metric_name(const char *text, enum profile_metric_type type, bool of_numbers,
 			 struct word_fault *fault);
 bool word_is_label_name(const char *text, struct word_fault *fault);
@@ -30,6 +30,8 @@ bool word_is_function(const char *text, struct word_fault *fault);
 bool word_is_argument(const char *text, struct word_fault *fault);
 /* A raw value of the program: true, 42, Pending, Ok.Accepted. */
 bool word_is_raw(const char *text, struct word_fault *fault);
+/* A time, 30s, 5m, 2h or 7d, or "never", which is 0. */
+bool word_is_duration(const char *text, uint64_t *seconds, struct word_fault *fault);
 /* A variable of the environment that names a node and holds no secret. */
 bool word_is_variable(const char *text, struct word_fault *fault);
 

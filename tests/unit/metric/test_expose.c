@@ -104,6 +104,28 @@ static void test_histogram(void **state)
 	       "# EOF\n");
 }
 
+/* Below 0, to the last of 64 bits, and in OpenMetrics without the time of its beginning. */
+static void test_gauge(void **state)
+{
+	_snapshot_ struct metric_snapshot snap = {};
+	struct metric_series *series = add(&snap, "pool_bytes", METRIC_GAUGE, "bytes");
+
+	(void)state;
+	series->integral = series->negative = true;
+	series->count = 1ull << 63;
+	series->created = 1700000000;
+	expect(&snap, EXPOSE_TEXT,
+	       "# HELP pool_bytes What it is.\n"
+	       "# TYPE pool_bytes gauge\n"
+	       "pool_bytes -9223372036854775808\n");
+	expect(&snap, EXPOSE_OPENMETRICS,
+	       "# HELP pool_bytes What it is.\n"
+	       "# TYPE pool_bytes gauge\n"
+	       "# UNIT pool_bytes bytes\n"
+	       "pool_bytes -9223372036854775808\n"
+	       "# EOF\n");
+}
+
 /* Whole numbers stay whole, beyond what a double holds. */
 static void test_histogram_of_numbers(void **state)
 {
@@ -311,6 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counter),
 		cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_gauge),
 		cmocka_unit_test(test_histogram_of_numbers),
 		cmocka_unit_test(test_histogram_agrees_with_itself),
 		cmocka_unit_test(test_gauge_and_info),

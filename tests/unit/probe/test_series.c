@@ -196,13 +196,141 @@ static void adds_numbers_up(void **state)
 	assert_int_equal(found.at[0].sum, 9);
 }
 
+/* One gauge is set by two functions, another one counts their calls up and down. */
+static struct profile *gauges(void)
+{
+	static struct profile_source set[] = {
+		{ .func = VOTE, .on = 1, .labels = { { false, 0 } } },
+		{ .func = SIGN, .on = 1, .labels = { { true, 0 } } },
+	};
+	static struct profile_source counted[] = { { .func = VOTE, .on = 1 },
+						   { .func = SIGN, .on = 1, .down = true } };
+	static struct profile_metric metrics[] = {
+		{ .name = (char *)"pool",
+		  .type = PROFILE_GAUGE,
+		  .is_of_numbers = true,
+		  .stale_after = 5,
+		  .labels = { { (char *)"decision", decision_labels, 2 } },
+		  .n_labels = 1,
+		  .sources = set,
+		  .n_sources = 2 },
+		{ .name = (char *)"peers",
+		  .type = PROFILE_GAUGE,
+		  .sources = counted,
+		  .n_sources = 2 },
+	};
+	struct profile *profile = mem_alloc(sizeof(*profile));
+
+	set[0].number = 1;
+	profile->metrics = metrics;
+	profile->n_metrics = ARRAY_SIZE(metrics);
+	profile->n_funcs = N_SAMPLE_FUNCS;
+	profile->funcs[VOTE].n_values = 2;
+	profile->funcs[VOTE].values[0].choices = vote_choices;
+	profile->funcs[VOTE].values[0].n_choices = 3;
+	profile->funcs[VOTE].values[1].is_number = true;
+	profile->funcs[SIGN].n_values = 1;
+	profile->funcs[SIGN].values[0].is_number = true;
+	profile->funcs[SIGN].values[0].kind = PROFILE_VALUE_RETURN;
+	return profile;
+}
+
+static void lays_gauges_out(void **state)
+{
+	_free_ struct profile *profile = gauges();
+	_cleanup_(layout_freep) struct layout *layout = NULL;
+	const struct abi_func *vote, *sign;
+
+	(void)state;
+	assert_int_equal(layout_make(profile, &layout, NULL), 0);
+	vote = &layout->funcs[VOTE];
+	sign = &layout->funcs[SIGN];
+	assert_int_equal(vote->n_bindings, 1);
+	assert_int_equal(vote->n_numbers, 1);
+	assert_int_equal(vote->bindings[0].kind, ABI_COUNTER);
+	assert_int_equal(vote->bindings[1].kind, ABI_NUMBER_GAUGE);
+	assert_int_equal(vote->bindings[1].slot, 1);
+	assert_int_equal(vote->bindings[1].labels[0].stride, ABI_LAST_CELLS);
+	assert_false(vote->bindings[1].at_end);
+	assert_true(sign->bindings[1].at_end);
+	assert_int_equal(layout->n_gauges, 4);
+	for (size_t g = 0; g < 4; g++) {
+		const struct layout_region *region = &layout->regions[g];
+
+		assert_int_equal(layout->gauges[g].base, region->base);
+		assert_int_equal(layout->gauges[g].is_last, region->metric == 0);
+	}
+	assert_int_equal(layout->gauges[0].n, 1);
+	assert_int_equal(layout->gauges[2].n, 3 * ABI_LAST_CELLS); /* "unknown" too */
+	assert_int_equal(layout->gauges[3].n, ABI_LAST_CELLS);
+}
+
+static void reads_gauges(void **state)
+{
+	_free_ struct profile *profile = gauges();
+	_cleanup_(layout_freep) struct layout *layout = NULL;
+	struct found found = {};
+	uint64_t cells[128] = {};
+	const struct layout_region *vote, *sign;
+
+	(void)state;
+	assert_int_equal(layout_make(profile, &layout, NULL), 0);
+	assert_true(layout->cells <= ARRAY_SIZE(cells));
+	vote = &layout->regions[2];
+	sign = &layout->regions[3];
+	layout_series(layout, cells, 0, keep, &found);
+	assert_int_equal(found.n, 0); /* nobody has set it */
+	cells[vote->base] = abi_stamp(1000, 1);
+	cells[vote->base + 1] = (uint64_t)-7;
+	cells[vote->base + ABI_LAST_CELLS] = abi_stamp(3000, 0);
+	cells[vote->base + ABI_LAST_CELLS + 1] = UINT64_MAX;
+	layout_series(layout, cells, 0, keep, &found);
+	assert_int_equal(found.n, 2);
+	assert_int_equal(found.at[0].last, -7);
+	assert_true(found.at[0].negative);
+	assert_int_equal(found.at[0].last_ns, 1000);
+	assert_true(found.at[1].last == UINT64_MAX && !found.at[1].negative);
+	cells[sign->base] = abi_stamp(2000, 0); /* later, of the same series */
+	cells[sign->base + 1] = 8;
+	found.n = 0;
+	layout_series(layout, cells, 0, keep, &found);
+	assert_int_equal(found.at[0].last, 8);
+	assert_false(found.at[0].negative);
+	cells[sign->base] = abi_stamp(999, 0); /* earlier */
+	found.n = 0;
+	layout_series(layout, cells, 0, keep, &found);
+	assert_int_equal(found.at[0].last, -7);
+
+	cells[layout->regions[0].base] = 5;
+	cells[layout->regions[1].base] = 9;
+	found.n = 0;
+	layout_series(layout, cells, 1, keep, &found);
+	assert_int_equal(found.n, 1);
+	assert_int_equal(found.at[0].count, 5);
+	assert_int_equal(found.at[0].down, 9);
+}
+
+static void grows_stale(void **state)
+{
+	struct profile_metric metric = { .stale_after = 5 };
+	struct layout_series series = { .last_ns = 1000 };
+
+	(void)state;
+	assert_false(layout_stale(&metric, &series, 1000));
+	assert_false(layout_stale(&metric, &series, 999)); /* set after the clock was read */
+	assert_false(layout_stale(&metric, &series, 5000001000));
+	assert_true(layout_stale(&metric, &series, 5000001001));
+	metric.stale_after = 0;
+	assert_false(layout_stale(&metric, &series, UINT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(begins_at_zero),
-		cmocka_unit_test(joins_sources),
-		cmocka_unit_test(reads_histograms),
-		cmocka_unit_test(adds_numbers_up),
+		cmocka_unit_test(begins_at_zero),   cmocka_unit_test(joins_sources),
+		cmocka_unit_test(reads_histograms), cmocka_unit_test(adds_numbers_up),
+		cmocka_unit_test(lays_gauges_out),  cmocka_unit_test(reads_gauges),
+		cmocka_unit_test(grows_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

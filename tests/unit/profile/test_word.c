@@ -224,13 +224,39 @@ static void variables(void **state)
 	EXPECT_BAD(word_is_variable, bad);
 }
 
+static bool is_duration(const char *text, struct word_fault *fault)
+{
+	uint64_t seconds;
+
+	return word_is_duration(text, &seconds, fault);
+}
+
+static void times(void **state)
+{
+	uint64_t seconds = 1;
+	struct word_fault fault;
+
+	(void)state;
+	assert_true(word_is_duration("never", &seconds, &fault));
+	assert_int_equal(seconds, 0);
+	assert_true(word_is_duration("90m", &seconds, &fault));
+	assert_int_equal(seconds, 5400);
+	assert_false(is_duration("10ms", &fault));
+	assert_int_equal(fault.at, 2);
+	assert_int_equal(fault.size, 2);
+	assert_false(is_duration("s", &fault));
+	assert_false(is_duration("-5s", &fault));
+	assert_false(is_duration("31536001s", &fault));
+	assert_false(is_duration("18446744073709551617s", &fault));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(profile_names), cmocka_unit_test(metric_names),
 		cmocka_unit_test(label_names),   cmocka_unit_test(label_values),
 		cmocka_unit_test(arguments),     cmocka_unit_test(raw_values),
-		cmocka_unit_test(variables),
+		cmocka_unit_test(variables),     cmocka_unit_test(times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
