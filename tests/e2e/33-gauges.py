@@ -6,7 +6,7 @@ more disappears and the agent says since when; those of a node that ends go at o
 begin anew when it comes back. Once from its own debug information and once from a pack,
 stripped, begun while the program was running.
 
-29-gauges.py
+33-gauges.py
 """
 # must-run-on-reference
 # timeout: 300
