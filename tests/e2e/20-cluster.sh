@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 status=0
-for build in thin fat dev ship 'thin --debian-rust'; do
+for build in thin fat dev ship 'thin --debian-rust' 'ship --debian-rust'; do
 	# shellcheck disable=SC2086 # a build and its option are two words
 	if scripts/cluster $build; then
 		echo "ok - the $build cluster is built"

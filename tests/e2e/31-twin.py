@@ -5,10 +5,10 @@ rebuild. The shipped programs are a build of their own, in another folder and wi
 debug information; the rebuild is the thin one. What is carried over is printed, every
 count of it equals the books under the load of 21-books.py and with its bounds, and the
 symbols that the shipped build had before it was stripped say that no site is in a wrong
-function.
+function. The node's part is done once more with builds of another compiler, Debian's.
 """
 # must-run-on-reference
-# timeout: 900
+# timeout: 1200
 
 import json
 import re
@@ -238,25 +238,32 @@ def others(report, folder, rebuild, shipped):
     report.check("a function with one bit changed is left out with its reason, the others are not", faults)
 
 
+def node(report, folder, rebuild, shipped):
+    twin = Twin(folder, "twin", rebuild / "mpc-node", shipped / "mpc-node.stripped", shipped / "mpc-node")
+    twin.check(report, "node", least=len(twin.plain) // 2)
+    again = folder / "again.pack"
+    pack("--twin", rebuild / "mpc-node", shipped / "mpc-node.stripped", "-o", again)
+    report.check("the same inputs give the same bytes",
+                 [] if again.read_bytes() == twin.path.read_bytes() else ["they differ"])
+    cluster(report, folder, rebuild, shipped, twin)
+
+
 def main():
     report = live.Report()
     live.need_root(report, "twin")
     folder = live.scratch()
     with report.part("twin, all of it"):
         rebuild, shipped = live.built("thin", folder), live.built("ship", folder)
-        twin = Twin(folder, "twin", rebuild / "mpc-node", shipped / "mpc-node.stripped", shipped / "mpc-node")
-        twin.check(report, "node", least=len(twin.plain) // 2)
-        again = folder / "again.pack"
-        pack("--twin", rebuild / "mpc-node", shipped / "mpc-node.stripped", "-o", again)
-        report.check("the same inputs give the same bytes",
-                     [] if again.read_bytes() == twin.path.read_bytes() else ["they differ"])
-        cluster(report, folder, rebuild, shipped, twin)
-        profile = ("--profile", SHAPES)
+        node(report, folder, rebuild, shipped)
         twin = Twin(folder, "shapes", rebuild / "mpc-shapes", shipped / "mpc-shapes.stripped",
-                    shipped / "mpc-shapes", *profile)
+                    shipped / "mpc-shapes", "--profile", SHAPES)
         twin.check(report, "shapes", least=len(twin.plain) // 2)
         shapes(report, folder, shipped, twin)
         others(report, folder, rebuild, shipped)
+    report.before = "Debian's rustc, "
+    with report.part("all of it"):
+        folder = live.scratch()
+        node(report, folder, live.built("thin", folder, "--debian-rust"), live.built("ship", folder, "--debian-rust"))
     return report.status()
 
 

@@ -34,10 +34,12 @@ class Report:
 
     def __init__(self):
         self.failed = 0
+        self.before = ""  # goes before the names of results
         self.began = time.monotonic()
 
     def check(self, name, faults):
         """ok if there are no faults, else not ok with all of them."""
+        name = self.before + name
         faults = list(faults)
         if not faults:
             print(f"ok - {name}", flush=True)
