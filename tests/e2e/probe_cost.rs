@@ -3,7 +3,7 @@
 //! instruction and its last have to be stepped over one by one, as most sites in the nodes have), between entries in
 //! books as the functions of tests/cluster keep them, timed by the clock on the wall. Each comes alone after a pause,
 //! as the nodes' calls come between messages, and so finds caches that others have used meanwhile. Each line says
-//! how many calls there were so far and how long they took: CALLS NANOSECONDS.
+//! how many calls there were so far, how long they took, and the sum of the squares of that: CALLS NS NS².
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::Write;
@@ -35,14 +35,16 @@ fn booked(number: u64) -> u64 {
 }
 
 fn main() {
-    let (mut calls, mut wall) = (0, 0);
+    let (mut calls, mut wall, mut squares) = (0, 0, 0);
     let mut out = std::io::stdout();
     loop {
         let began = Instant::now();
         black_box(booked(calls));
-        wall += began.elapsed().as_nanos();
+        let nanos = began.elapsed().as_nanos();
+        wall += nanos;
+        squares += nanos * nanos;
         calls += 1;
-        writeln!(out, "{calls} {wall}").expect("stdout");
+        writeln!(out, "{calls} {wall} {squares}").expect("stdout");
         std::thread::sleep(PAUSE);
     }
 }
