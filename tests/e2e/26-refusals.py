@@ -149,7 +149,7 @@ def profiles(cases, node, folder):
     secret.write_text(ABSENT)
     secret.chmod(0)
     broken = folder / "broken.yaml"
-    broken.write_text(ABSENT.replace("counter", "gauge"))
+    broken.write_text(ABSENT.replace("counter", "summary"))
     run = ("run", "--exe", node, "--web.listen-address", "127.0.0.1:0", "--profile")
     cases.refused("an unreadable profile", "Permission denied", "check", secret, prefix=as_nobody())
     cases.refused("a missing profile", "No such file|no profile|cannot", *run, folder / "none.yaml")
