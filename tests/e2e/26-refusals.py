@@ -157,7 +157,7 @@ def profiles(cases, node, folder):
     cases.refused("a folder as profile", "directory|folder|regular file|cannot be read", *run, f"{folder}/")
     # A fault of a profile stands with its line and a caret below it.
     done = live.run(live.AGENT, "check", broken)
-    faults = [] if done.returncode == 1 and re.search(r"broken\.yaml:4:11: .*gauge", done.stderr) else [done.stderr]
+    faults = [] if done.returncode == 1 and re.search(r"broken\.yaml:4:11: .*summary", done.stderr) else [done.stderr]
     cases.report.check("a wrong profile is shown with its place", faults)
 
 
