@@ -9,40 +9,7 @@
 
 #include <cmocka.h>
 
-#include "symbol/results_elf.h"
-#include "symbol/tiny_function.h"
-
-static struct tiny t;
-static struct profile *profile;
-static struct caller caller;
-
-static int start(void **state)
-{
-	(void)state;
-	t = results_open();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	caller_close(&caller);
-	profile_free(profile);
-	profile = NULL;
-	tiny_close(&t);
-	return 0;
-}
-
-static void open_caller(const char *function)
-{
-	_strbuf_ struct strbuf why = {};
-	struct debug_hit hit;
-
-	profile = results_profile(function, "{Ok: ok, Err: err}");
-	hit = results_inlined(&t, profile);
-	assert_true(caller_open(&hit, &caller, &why));
-	assert_int_equal(why.len, 0);
-}
+#include "symbol/results_caller.h"
 
 /* Address of the first instruction of @bytes in the poll function with @part in its name. */
 static uint64_t address(const char *part, const void *bytes, size_t n)

@@ -8,38 +8,7 @@
 #include <cmocka.h>
 
 #include "symbol/caller.h"
-#include "symbol/results_elf.h"
-
-static struct tiny t;
-static struct profile *profile;
-static struct caller caller;
-
-static int start(void **state)
-{
-	(void)state;
-	t = results_open();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	caller_close(&caller);
-	profile_free(profile);
-	profile = NULL;
-	tiny_close(&t);
-	return 0;
-}
-
-static void open_caller(const char *function)
-{
-	_strbuf_ struct strbuf why = {};
-	struct debug_hit hit;
-
-	profile = results_profile(function, "{Ok: ok, Err: err}");
-	hit = results_inlined(&t, profile);
-	assert_true(caller_open(&hit, &caller, &why));
-}
+#include "symbol/results_caller.h"
 
 /* stored::caller keeps `result` at 0 of its future, judge's state byte is at 0x28. */
 static void finds_what_the_caller_keeps(void **state)

@@ -9,41 +9,7 @@
 
 #include <cmocka.h>
 
-#include "symbol/tiny_twin.h"
-
-/* Two builds of a program, the second in reverse order, and what was matched. */
-struct both {
-	struct tiny_twin x, y;
-	struct tiny_side a, b;
-	struct twin_match m;
-};
-
-static void open_both(struct both *t)
-{
-	t->a = twin_open(&t->x, false);
-	t->b = twin_open(&t->y, true);
-	twin_match_run(t->a.code, t->b.code, &t->m);
-}
-
-static void close_both(struct both *t)
-{
-	twin_match_free(&t->m);
-	twin_close(&t->a);
-	twin_close(&t->b);
-}
-
-/* A function with a constant of its own that calls up to two others. */
-#define NOBODY UINT32_MAX
-static void function(struct tiny_twin *t, uint32_t constant, uint32_t x, uint32_t y)
-{
-	twin_thing(t, true);
-	twin_mov(t, constant);
-	if (x != NOBODY)
-		twin_call(t, x);
-	if (y != NOBODY)
-		twin_call(t, y);
-	twin_ret(t);
-}
+#include "symbol/tiny_both.h"
 
 /* Whether function 0 is used alike in both builds, and what it says. */
 static bool alike(struct both *t, struct strbuf *why)
