@@ -435,40 +435,43 @@ static void unwind_into(struct flow *fl, size_t i, const struct flow_state *st)
 
 /*
  * A frame of more than a page is made in a loop that touches page after page, until the
- * stack pointer is what another register says. Behind that comparison, @taken or not, it
- * is known again.
+ * stack pointer is what another register says. Where @b ends in that comparison it is
+ * known again on the side of equality: *@equal is then what that side sees.
  */
-static void end_stack_probe(const struct flow *fl, size_t b, bool taken, struct flow_state *st)
+static bool ends_stack_probe(const struct flow *fl, size_t b, const struct flow_state *st,
+			     struct flow_state *equal)
 {
 	size_t last = fl->blocks[b].last;
 	const struct insn *in = &fl->code->at[last], *cmp;
 
-	if (in->op != OP_JCC || in->cc != (taken ? CC_E : CC_NE) || last == fl->blocks[b].first)
-		return;
+	if (in->op != OP_JCC || (in->cc != CC_E && in->cc != CC_NE) || last == fl->blocks[b].first)
+		return false;
 	cmp = &fl->code->at[last - 1];
-	if (cmp->op == OP_CMP && cmp->size == 8 && cmp->dst == REG_RSP && cmp->src != REG_NONE &&
-	    st->reg[cmp->src].kind == FLOW_FRAME)
-		st->reg[REG_RSP] = st->reg[cmp->src];
+	if (cmp->op != OP_CMP || cmp->size != 8 || cmp->dst != REG_RSP || cmp->src == REG_NONE ||
+	    st->reg[cmp->src].kind != FLOW_FRAME)
+		return false;
+	*equal = *st;
+	equal->reg[REG_RSP] = st->reg[cmp->src];
+	return true;
 }
 
 static void leave_block(struct flow *fl, size_t b, const struct flow_state *st)
 {
 	size_t last = fl->blocks[b].last, at;
 	const struct insn *in = &fl->code->at[last];
-	struct flow_state taken = *st, passed = *st;
+	struct flow_state equal;
+	bool probe = ends_stack_probe(fl, b, st, &equal);
 	const struct table *t;
 
-	end_stack_probe(fl, b, true, &taken);
-	end_stack_probe(fl, b, false, &passed);
 	if ((in->op == OP_JMP || in->op == OP_JCC) &&
 	    (at = code_find(fl->code, in->target)) != CODE_NONE)
-		flow_into(fl, b, fl->block_of[at], &taken);
+		flow_into(fl, b, fl->block_of[at], probe && in->cc == CC_E ? &equal : st);
 	if (in->op == OP_JMP_REG && in->dst != REG_NONE && st->reg[in->dst].kind == FLOW_TARGETS &&
 	    (t = table_at(fl, (uint64_t)st->reg[in->dst].off)))
 		for (size_t k = 0; k < t->n; k++)
 			flow_into(fl, b, fl->block_of[t->targets[k]], st);
 	if (!code_ends_block(in) && last + 1 < fl->code->n)
-		flow_into(fl, b, fl->block_of[last + 1], &passed);
+		flow_into(fl, b, fl->block_of[last + 1], probe && in->cc == CC_NE ? &equal : st);
 }
 
 static void run_block(struct flow *fl, size_t b)
