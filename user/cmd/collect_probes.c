@@ -95,7 +95,6 @@ static void count_sites(const struct agent *agent, const char *function,
 static void collect_sites(const struct agent *agent, const char *function,
 			  struct metric_family *family)
 {
-	static const char *const names[] = { "start", "return", "panic", "cancel" };
 	uint64_t kinds[ABI_SITE_CANCEL + 1] = {};
 
 	count_sites(agent, function, kinds);
@@ -103,7 +102,7 @@ static void collect_sites(const struct agent *agent, const char *function,
 		struct metric_series *s = family_series(family);
 
 		series_label(s, "function", function);
-		series_label(s, "kind", names[k]);
+		series_label(s, "kind", plan_kind_name(k));
 		s->integral = true;
 		s->count = kinds[k];
 	}

@@ -28,16 +28,6 @@ bool argument_parameter(Dwarf_Die *die, const char *name, size_t len, Dwarf_Die 
 	return false;
 }
 
-/* DWARF register numbers of x86-64 (System V ABI 1.0, figure 3.36) as code_reg. */
-static unsigned dwarf_reg(unsigned reg)
-{
-	static const uint8_t map[] = { REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
-				       REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
-				       REG_R12, REG_R13, REG_R14, REG_R15 };
-
-	return reg < ARRAY_SIZE(map) ? map[reg] : (unsigned)REG_NONE;
-}
-
 /* The register of `breg 0; constu 1; and; stack_value`: a bool is the low bits of one. */
 static unsigned masked_register(const Dwarf_Op *expr, size_t len)
 {
@@ -51,7 +41,7 @@ static unsigned masked_register(const Dwarf_Op *expr, size_t len)
 		    (op < DW_OP_lit1 || op > DW_OP_lit31))
 			return REG_NONE;
 	}
-	return dwarf_reg(expr[0].atom - DW_OP_breg0);
+	return code_dwarf_reg(expr[0].atom - DW_OP_breg0);
 }
 
 /* Where an argument's bytes are when the function is entered. */
@@ -80,7 +70,7 @@ static bool read_parts(const Dwarf_Op *expr, size_t len, struct location *out)
 		unsigned reg = REG_NONE;
 
 		if (is_register(&expr[i]))
-			reg = dwarf_reg(expr[i++].atom - DW_OP_reg0);
+			reg = code_dwarf_reg(expr[i++].atom - DW_OP_reg0);
 		if (i == len || expr[i].atom != DW_OP_piece || out->n == PARTS_MAX)
 			return false;
 		out->part[out->n++] = (struct part){ reg, at, expr[i].number };
@@ -101,7 +91,7 @@ static bool locate(const struct function *fn, Dwarf_Die *param, struct location 
 		return false;
 	if (len == 1 && expr[0].atom >= DW_OP_breg0 && expr[0].atom <= DW_OP_breg31) {
 		out->in_memory = true;
-		out->base = dwarf_reg(expr[0].atom - DW_OP_breg0);
+		out->base = code_dwarf_reg(expr[0].atom - DW_OP_breg0);
 		out->offset = (int64_t)expr[0].number;
 		return out->base != REG_NONE;
 	}
@@ -110,7 +100,7 @@ static bool locate(const struct function *fn, Dwarf_Die *param, struct location 
 	out->n = 1;
 	out->part[0] = (struct part){ masked_register(expr, len), 0, 8 };
 	if (is_register(&expr[0]))
-		out->part[0].reg = dwarf_reg(expr[0].atom - DW_OP_reg0);
+		out->part[0].reg = code_dwarf_reg(expr[0].atom - DW_OP_reg0);
 	return out->part[0].reg != REG_NONE;
 }
 

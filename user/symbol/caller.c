@@ -164,15 +164,6 @@ bool caller_has_type(Dwarf_Die *variable, Dwarf_Die wanted)
 	return type_of(variable, &type) && caller_same_type(&type, &wanted);
 }
 
-static unsigned dwarf_reg(unsigned atom, unsigned first)
-{
-	static const uint8_t map[] = { REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
-				       REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
-				       REG_R12, REG_R13, REG_R14, REG_R15 };
-
-	return atom - first < ARRAY_SIZE(map) ? map[atom - first] : (unsigned)REG_NONE;
-}
-
 /* A constant of one operation. */
 static bool literal(const Dwarf_Op *op, uint64_t *out)
 {
@@ -204,7 +195,7 @@ static struct caller_place place_of(const Dwarf_Op *op, size_t n)
 	struct caller_place place = {};
 
 	if (n == 1 && op->atom >= DW_OP_reg0 && op->atom <= DW_OP_reg31) {
-		place.reg = dwarf_reg(op->atom, DW_OP_reg0);
+		place.reg = code_dwarf_reg(op->atom - DW_OP_reg0);
 		place.kind = place.reg == REG_NONE ? CALLER_NOWHERE : CALLER_REGISTER;
 	} else if (n == 2 && op[1].atom == DW_OP_stack_value && literal(op, &place.constant)) {
 		place.kind = CALLER_CONSTANT;

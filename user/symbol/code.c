@@ -12,6 +12,15 @@
 /* A poll function is tens of kilobytes; this only bounds damaged input. */
 #define FUNCTION_MAX (8u << 20)
 
+unsigned code_dwarf_reg(unsigned number)
+{
+	static const uint8_t map[] = { REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+				       REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+				       REG_R12, REG_R13, REG_R14, REG_R15 };
+
+	return number < ARRAY_SIZE(map) ? map[number] : (unsigned)REG_NONE;
+}
+
 unsigned code_abi_reg(unsigned reg)
 {
 	static const uint8_t map[CODE_REGS] = {

@@ -37,6 +37,8 @@ enum code_reg {
 
 /* The enum abi_reg of a code_reg. */
 unsigned code_abi_reg(unsigned reg);
+/* The code_reg of a DWARF register number (System V ABI 1.0, figure 3.36), REG_NONE of others. */
+unsigned code_dwarf_reg(unsigned number);
 
 enum code_op {
 	OP_OTHER,       /* anything else: `writes` says which registers it changes */

@@ -329,16 +329,6 @@ static unsigned drop_row(struct resolver *rs, unsigned func)
 	return plan_add_row(rs->plan, func, PLAN_READY, mem_strdup(DROP_GLUE), NULL, NULL);
 }
 
-static void count_drop_sites(struct plan *plan, unsigned row)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < plan->n_sites; i++)
-		n += plan->sites[i].instance == row;
-	free(plan->rows[row].how);
-	plan->rows[row].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
-}
-
 void instance_add_cancels(struct resolver *rs, const struct function *fn,
 			  const struct drafts *drafts, unsigned func)
 {
@@ -346,7 +336,7 @@ void instance_add_cancels(struct resolver *rs, const struct function *fn,
 
 	for (size_t i = 0; i < drafts->n; i++)
 		instance_add_site(rs, fn, &drafts->at[i], func, row);
-	count_drop_sites(rs->plan, row);
+	plan_count_cancels(rs->plan, row);
 }
 
 /* Where the state byte of @future can be, seen from the glue's argument. */

@@ -120,10 +120,8 @@ static bool read_value(struct pack_text *t, struct plan_site *site)
 
 static bool read_kind(struct pack_text *t, enum abi_site_kind *out)
 {
-	static const char *const kinds[] = { "start", "return", "panic", "cancel" };
-
-	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
-		if (pack_word(t, kinds[k])) {
+	for (unsigned k = ABI_SITE_START; k <= ABI_SITE_CANCEL; k++) {
+		if (pack_word(t, plan_kind_name(k))) {
 			*out = (enum abi_site_kind)k;
 			return true;
 		}

@@ -29,8 +29,6 @@
 #include "base/utf8.h"
 #include "symbol/pack_recipe.h"
 
-static const char *const kinds[] = { "start", "return", "panic", "cancel" };
-
 static void write_hex(const uint8_t *bytes, size_t n, struct strbuf *out)
 {
 	for (size_t i = 0; i < n; i++)
@@ -142,8 +140,8 @@ static void write_value(const struct plan_value *value, struct strbuf *out)
 
 static void write_site(const struct plan_site *site, struct strbuf *out)
 {
-	strbuf_printf(out, "site %s func %u row %u at 0x%llx bytes ", kinds[site->kind], site->func,
-		      site->instance, (unsigned long long)site->offset);
+	strbuf_printf(out, "site %s func %u row %u at 0x%llx bytes ", plan_kind_name(site->kind),
+		      site->func, site->instance, (unsigned long long)site->offset);
 	write_hex(site->bytes, site->n_bytes, out);
 	strbuf_puts(out, " key ");
 	pack_recipe_write(&site->key, out);

@@ -19,6 +19,18 @@ static const char *const state_names[] = {
 };
 static_assert(ARRAY_SIZE(state_names) == PLAN_ABSENT + 1, "a name for every state");
 
+static const char *const kind_names[] = {
+	[ABI_SITE_START] = "start",
+	[ABI_SITE_RETURN] = "return",
+	[ABI_SITE_PANIC] = "panic",
+	[ABI_SITE_CANCEL] = "cancel",
+};
+
+const char *plan_kind_name(enum abi_site_kind kind)
+{
+	return kind_names[kind];
+}
+
 const char *plan_state_name(enum plan_state state)
 {
 	return state_names[state];
@@ -78,6 +90,16 @@ void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enu
 		plan_add_row(plan, (unsigned)plan->n_funcs++, state, mem_strdup("nowhere"), NULL,
 			     mem_strdup(reason));
 	}
+}
+
+void plan_count_cancels(struct plan *plan, size_t row)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_sites; i++)
+		n += plan->sites[i].instance == row;
+	free(plan->rows[row].how);
+	plan->rows[row].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
 }
 
 void plan_add_value(struct plan_site *site, const struct plan_value *value)

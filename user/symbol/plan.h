@@ -108,6 +108,8 @@ void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enu
 void plan_refuse_row(struct plan_row *row, bool whole, const char *reason);
 /* The plan's number of a function, SIZE_MAX when it does not speak of it. */
 size_t plan_find_func(const struct plan *plan, const char *name);
+/* Says in a row of drop glue how many cancel sites it has. */
+void plan_count_cancels(struct plan *plan, size_t row);
 /* Hands @value to @site. */
 void plan_add_value(struct plan_site *site, const struct plan_value *value);
 /* Sorts the sites by offset and kind, and leaves one of several that are the same. */
@@ -117,6 +119,7 @@ void plan_clean(struct plan *plan);
 void plan_value_clear(struct plan_value *value);
 void plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);
-const char *plan_state_name(enum plan_state state); /* "ready", "partial", "refused", "absent" */
+const char *plan_kind_name(enum abi_site_kind kind); /* "start", "return", "panic", "cancel" */
+const char *plan_state_name(enum plan_state state);  /* "ready", "partial", "refused", "absent" */
 
 #endif

@@ -336,16 +336,6 @@ static void carry_glue(struct carrying *c, size_t r)
 		plan_refuse_row(row, false, why.text);
 }
 
-static void count_glue(struct plan *plan, size_t r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < plan->n_sites; i++)
-		n += plan->sites[i].instance == r;
-	free(plan->rows[r].how);
-	plan->rows[r].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
-}
-
 static void carry_rows(struct carrying *c)
 {
 	const struct plan *plan = c->plan;
@@ -372,7 +362,7 @@ static void carry_rows(struct carrying *c)
 	for (size_t r = 0; r < plan->n_rows; r++)
 		if (next_site(plan, r, 0) < plan->n_sites && is_glue(plan, r) &&
 		    c->out->rows[r].state <= PLAN_PARTIAL)
-			count_glue(c->out, r);
+			plan_count_cancels(c->out, r);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
