@@ -65,7 +65,7 @@ bool debugfile_ask(int fd, struct debugfile_says *out)
 
 	*out = (struct debugfile_says){};
 	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!elf || elf_kind(elf) != ELF_K_ELF) {
 		elf_end(elf);
 		return false;
