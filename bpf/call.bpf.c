@@ -514,7 +514,12 @@ static __always_inline struct abi_call *claim(struct abi_bucket *bucket, u64 key
 
 static __always_inline struct abi_bucket *second_of(u64 key)
 {
-	return &in_flight[abi_second_bucket(abi_key_hash(key))];
+	u64 at = abi_second_bucket(abi_key_hash(key));
+
+	/* The compiler moves the mask in front of the exclusive or, behind which verifiers
+	 * before 6.4 know no bounds. */
+	asm volatile("%0 &= %1" : "+r"(at) : "i"(ABI_IN_FLIGHT_BUCKETS - 1));
+	return &in_flight[at];
 }
 
 static __always_inline struct abi_bucket *first_of(u64 key)
