@@ -124,7 +124,7 @@ unit: ## unit tests under address and undefined-behaviour sanitizers, no root
 check: ## format, lints, room order, clang-tidy and unit tests, no root
 	@tests/run lint unit
 test: ## everything above and the end-to-end tests; installs what they need
-	@scripts/setup build unit check fuzz cluster e2e debian-rust
+	@scripts/setup build unit check fuzz cluster e2e vm debian-rust
 	@env -u MAKEFLAGS $(MAKE) --no-print-directory all
 	@tests/run all
 fuzz: ## fuzzers of the pack reader and of the resolver, FUZZ_SECONDS each (3600)
@@ -135,7 +135,7 @@ bench: ## what a probe costs on this machine
 	@scripts/setup build bench
 	@scripts/bench
 setup: ## install what the build and the tests need (as root, Debian)
-	@scripts/setup build unit check fuzz cluster e2e debian-rust
+	@scripts/setup build unit check fuzz cluster e2e vm debian-rust
 format: ## reformat the C sources in place
 	$(FORMAT) -i $(wildcard user/*/*.[ch] bpf/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
 
