@@ -85,6 +85,7 @@ struct abi_recipe {
 
 #define ABI_GOTO 0x80    /* a choice's target: run test (target & 0x7f) next */
 #define ABI_UNKNOWN 0x7f /* no choice matched or the memory could not be read */
+#define ABI_SKIP 0x7e    /* metrics leave the call out; of a number: the result has none */
 
 /* One comparison of a decoded value with a list; `otherwise` when none fits. */
 struct abi_test {
@@ -99,7 +100,7 @@ struct abi_test {
 /*
  * Turns memory of the program into the index of a label value, or into a number:
  * then the last test compares nothing, what its recipe reads is the number, and the
- * tests before it lead there (ABI_GOTO) or to ABI_UNKNOWN.
+ * tests before it lead there (ABI_GOTO), to ABI_SKIP or to ABI_UNKNOWN.
  */
 struct abi_value {
 	__u32 n_tests;
@@ -110,7 +111,8 @@ struct abi_value {
 /*
  * Captured values of a call have a slot each. The call's byte of the slot is the
  * index of the label value, ABI_UNKNOWN until it is read. Of a number the byte says
- * whether abi_call.number of the slot is one: ABI_NUMBER, ABI_NEGATIVE or ABI_UNKNOWN.
+ * whether abi_call.number of the slot is one: ABI_NUMBER, ABI_NEGATIVE, ABI_SKIP or
+ * ABI_UNKNOWN.
  */
 #define ABI_NUMBER 0x00
 #define ABI_NEGATIVE 0x01 /* below 0: for gauges; adds nothing to sums that only grow */
@@ -142,7 +144,7 @@ enum abi_binding_kind {
 /* A captured value that tells series apart. */
 struct abi_label {
 	__u8 slot;
-	__u8 size;    /* number of values; larger or unknown indexes count as `size` */
+	__u8 size;    /* number of values; larger or unknown indexes but ABI_SKIP count as `size` */
 	__u16 stride; /* cells between neighbours */
 };
 
@@ -198,6 +200,7 @@ enum abi_missing {
 	ABI_MISSING_UNREAD,
 	ABI_MISSING_NEGATIVE, /* never of a gauge */
 	ABI_MISSING_BUSY,     /* only of a gauge */
+	ABI_MISSING_OTHER,    /* the function returned another variant */
 	ABI_MISSING_CELLS,
 };
 

@@ -292,8 +292,10 @@ static __noinline u32 read_number(struct pt_regs *ctx, const struct abi_value *v
 			return ABI_NEGATIVE;
 		}
 		target = choose(test, *number);
+		if (!(target & ABI_GOTO))
+			return target;
 		at = target & ~ABI_GOTO;
-		if (!(target & ABI_GOTO) || at >= ABI_TESTS_MAX)
+		if (at >= ABI_TESTS_MAX)
 			break;
 	}
 	return ABI_UNKNOWN;
@@ -320,7 +322,9 @@ static __noinline u32 capture_numbers(struct pt_regs *ctx, const struct abi_site
 
 /* ---- metrics ---------------------------------------------------------------------- */
 
-/* The first cell of the series that the captured values tell. */
+#define LEFT_OUT 0xffffffffu
+
+/* The first cell of the series that the captured values tell, or LEFT_OUT. */
 static __always_inline u32 series_of(const struct abi_binding *binding, u32 block, u32 captured)
 {
 	u32 cell = block + binding->base;
@@ -332,6 +336,8 @@ static __always_inline u32 series_of(const struct abi_binding *binding, u32 bloc
 		if (l >= binding->n_labels)
 			break;
 		index = (captured >> ((label->slot & 3) * 8)) & 0xff;
+		if (index == ABI_SKIP)
+			return LEFT_OUT;
 		if (index > label->size)
 			index = label->size;
 		cell += index * label->stride;
@@ -354,6 +360,8 @@ static __noinline void feed(const struct abi_func *func, u32 block, u32 kind, u3
 		if (!(binding->on & on))
 			continue;
 		cell = series_of(binding, block, captured);
+		if (cell == LEFT_OUT)
+			continue;
 		if (binding->kind == ABI_HISTOGRAM) {
 			u64 ns = bpf_ktime_get_ns() - start_ns;
 
@@ -403,43 +411,50 @@ static __noinline bool put_last(u32 cell, u64 stamp, u64 number)
 
 #define PUT_TRIES 4 /* where CPUs share a shard, one may take the place that another chose */
 
-/* Sets a gauge to the number of an ended call. */
-static __noinline void set_gauge(const struct abi_binding *binding, u32 block, u32 captured,
+/* Sets a gauge to the number of an ended call; @missing is the first of its cells. */
+static __noinline void set_gauge(const struct abi_binding *binding, u32 cell, u32 missing, u32 said,
 				 const struct abi_call *call)
 {
-	u32 said = (captured >> ((binding->slot & 3) * 8)) & 0xff;
-	u32 cell = series_of(binding, block, captured);
 	u64 stamp;
 
-	if (said > ABI_NEGATIVE) {
-		count(block + binding->missing + ABI_MISSING_UNREAD, 1);
-		return;
-	}
 	stamp = abi_stamp(binding->at_end ? bpf_ktime_get_ns() : call->start_ns, said);
 	for (u32 i = 0; i < PUT_TRIES; i++)
 		if (put_last(cell, stamp, call->number[binding->slot & 3]))
 			return;
-	count(block + binding->missing + ABI_MISSING_BUSY, 1);
+	count(missing + ABI_MISSING_BUSY, 1);
+}
+
+/* Where a metric books a call of whose number @said is known; ABI_MISSING_CELLS when it
+ * counts the number. */
+static __always_inline u32 missing_as(const struct abi_binding *binding, u32 said)
+{
+	if (said == ABI_NUMBER || (said == ABI_NEGATIVE && binding->kind == ABI_NUMBER_GAUGE))
+		return ABI_MISSING_CELLS;
+	return said == ABI_NEGATIVE ? ABI_MISSING_NEGATIVE :
+	       said == ABI_SKIP     ? ABI_MISSING_OTHER :
+				      ABI_MISSING_UNREAD;
 }
 
 /* Adds a number to a series, or books that it is missing. */
 static __noinline void feed_number(const struct abi_binding *binding, u32 block, u32 captured,
 				   const struct abi_call *call)
 {
-	u32 said = (captured >> ((binding->slot & 3) * 8)) & 0xff, cell;
+	u32 said = (captured >> ((binding->slot & 3) * 8)) & 0xff;
+	u32 cell = series_of(binding, block, captured);
 	u64 number = call->number[binding->slot & 3];
+	u32 missing = missing_as(binding, said);
 
+	if (cell == LEFT_OUT)
+		return;
+	block += binding->missing;
+	if (missing < ABI_MISSING_CELLS) {
+		count(block + missing, 1);
+		return;
+	}
 	if (binding->kind == ABI_NUMBER_GAUGE) {
-		set_gauge(binding, block, captured, call);
+		set_gauge(binding, cell, block, said, call);
 		return;
 	}
-	if (said != ABI_NUMBER) {
-		count(block + binding->missing +
-			      (said == ABI_NEGATIVE ? ABI_MISSING_NEGATIVE : ABI_MISSING_UNREAD),
-		      1);
-		return;
-	}
-	cell = series_of(binding, block, captured);
 	if (binding->kind == ABI_NUMBER_HISTOGRAM) {
 		count(cell + abi_bucket(&bounds[binding->bounds & (ABI_BOUNDS_TABLE_MAX - 1)],
 					binding->n_bounds, number),

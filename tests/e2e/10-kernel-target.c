@@ -203,7 +203,7 @@ struct profile *target_profile(void)
 	profile->funcs[F_NUMBER].values[2] =
 		(struct profile_value){ .path = "numbers.kind", .choices = kinds, .n_choices = 2 };
 	profile->funcs[F_NUMBER].values[3] = (struct profile_value){ .kind = PROFILE_VALUE_RETURN,
-								     .path = "result",
+								     .path = "number",
 								     .is_number = true };
 	memcpy(profile->funcs[F_SET].values, profile->funcs[F_NUMBER].values,
 	       sizeof(profile->funcs[F_SET].values));
@@ -358,7 +358,7 @@ static void add_number_result(struct plan_site *site)
 	site->n_values = 1;
 	site->values = mem_array(1, sizeof(*site->values));
 	site->values[0] = read_number(
-		3, "result", PLAN_NUMBER,
+		3, "result number", PLAN_NUMBER,
 		(struct abi_recipe){ .reg = ABI_REG_RAX, .width = 4, .in_register = 1 });
 }
 

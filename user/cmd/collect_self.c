@@ -105,13 +105,27 @@ static void add_missing(struct metric_snapshot *out, const struct node *node,
 	struct metric_series *s = add(
 		out, "mpc_bpf_agent_numbers_missing_total", METRIC_COUNTER, "",
 		"Calls that ended and are not in a metric of numbers: their number could not be "
-		"read, was below 0, or (of gauges) many wrote at once.");
+		"read, was below 0, or (of gauges) many wrote at once; or the function returned "
+		"another variant, which has none.");
 
 	series_label(s, "node_id", node->id);
 	series_label(s, "metric", metric->name);
 	series_label(s, "reason", reason);
 	s->created = node->since;
 	set_count(s, n);
+}
+
+/* Whether some source's number is one of a result. */
+static bool has_results(const struct profile *profile, const struct profile_metric *metric)
+{
+	for (size_t s = 0; s < metric->n_sources; s++) {
+		const struct profile_source *source = &metric->sources[s];
+
+		if (profile->funcs[source->func].values[source->number].kind ==
+		    PROFILE_VALUE_RETURN)
+			return true;
+	}
+	return false;
 }
 
 static void collect_missing(struct agent *agent, uint64_t *const *cells,
@@ -131,6 +145,9 @@ static void collect_missing(struct agent *agent, uint64_t *const *cells,
 			else
 				add_missing(out, node, metric, "negative",
 					    missing[ABI_MISSING_NEGATIVE]);
+			if (has_results(agent->profile, metric))
+				add_missing(out, node, metric, "other_variant",
+					    missing[ABI_MISSING_OTHER]);
 		}
 	}
 }

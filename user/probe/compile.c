@@ -61,6 +61,17 @@ static const char *address_fault(const struct abi_recipe *r)
 
 /* ---- values ----------------------------------------------------------------------- */
 
+/* Whether the profile has calls left out by this value; numbers leave out other variants. */
+static bool may_skip(const struct work *work, size_t func, const struct plan_value *value)
+{
+	const struct profile_value *want = &work->layout->profile->funcs[func].values[value->slot];
+
+	for (size_t i = 0; i < want->n_choices; i++)
+		if (!want->choices[i].label)
+			return true;
+	return want->is_number;
+}
+
 /* What follows from one choice, as the kernel wants it; -1 when it is no good. */
 static int target_of(const struct work *work, size_t func, const struct plan_value *value,
 		     const struct plan_choice *choice)
@@ -71,7 +82,9 @@ static int target_of(const struct work *work, size_t func, const struct plan_val
 		label = layout_label(work->layout, func, value->slot, choice->label);
 		return label == ABI_UNKNOWN ? -1 : (int)label;
 	}
-	if (choice->next == 0) /* a variant that the profile leaves out */
+	if (choice->skip)
+		return may_skip(work, func, value) ? ABI_SKIP : -1;
+	if (choice->next == 0) /* a variant that the profile does not name */
 		return ABI_UNKNOWN;
 	if (choice->next >= value->n_tests)
 		return -1;
@@ -108,7 +121,9 @@ static char *compile_test(const struct work *work, size_t func, const struct pla
 			return test_fault(value, what);
 		}
 		if (target < 0)
-			return test_fault(value, "a choice leads nowhere");
+			return test_fault(value, test->choices[i].skip ?
+							 "the profile skips nothing there" :
+							 "a choice leads nowhere");
 		out->target[i] = (uint8_t)target;
 		out->raw[i] = test->choices[i].raw;
 		if (test->recipe.width && test->recipe.width < 8)
@@ -125,10 +140,13 @@ static char *compile_test(const struct work *work, size_t func, const struct pla
  * of a number tells that it is the one asked for. */
 static bool is_asked_for(const struct profile_value *want, const struct plan_value *value)
 {
+	_free_ char *text = NULL;
+
 	if (want->kind == PROFILE_VALUE_OUTCOME ||
 	    want->is_number != (value->reading != PLAN_LABEL))
 		return false;
-	return !want->is_number || (value->text && strcmp(want->path, value->text) == 0);
+	text = plan_value_text(want);
+	return !want->is_number || (value->text && strcmp(text, value->text) == 0);
 }
 
 /* A number has no labels, and its last test no choices. */

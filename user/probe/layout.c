@@ -59,13 +59,14 @@ static int collect_labels(struct layout *layout, size_t f, size_t v, struct err 
 
 	out->labels = mem_array(value->n_choices, sizeof(*out->labels));
 	for (size_t i = 0; i < value->n_choices; i++)
-		if (layout_label(layout, f, v, value->choices[i].label) == ABI_UNKNOWN)
+		if (value->choices[i].label &&
+		    layout_label(layout, f, v, value->choices[i].label) == ABI_UNKNOWN)
 			out->labels[out->n++] = value->choices[i].label;
-	if (out->n >= ABI_UNKNOWN)
+	if (out->n >= ABI_SKIP)
 		return err_set(
 			err, -E2BIG,
 			"line %u: a label value of %s has %zu possible texts, at most %d will do",
-			value->line, layout->profile->funcs[f].name, out->n, ABI_UNKNOWN - 1);
+			value->line, layout->profile->funcs[f].name, out->n, ABI_SKIP - 1);
 	return 0;
 }
 

@@ -17,12 +17,19 @@ static size_t add_value(struct profile_label *label, const char *value)
 	return label->n_values++;
 }
 
-static const char *choice_of(const struct profile_value *value, const char *raw)
+/* Whether the value's map says of a raw value what @choice does. */
+static bool says(const struct profile_value *value, const struct profile_choice *choice)
 {
-	for (size_t i = 0; i < value->n_choices; i++)
-		if (strcmp(value->choices[i].raw, raw) == 0)
-			return value->choices[i].label;
-	return NULL;
+	for (size_t i = 0; i < value->n_choices; i++) {
+		const struct profile_choice *have = &value->choices[i];
+
+		if (strcmp(have->raw, choice->raw) != 0)
+			continue;
+		if (!have->label || !choice->label)
+			return have->label == choice->label;
+		return strcmp(have->label, choice->label) == 0;
+	}
+	return false;
 }
 
 /* The same kind, path and map; the order in which the map is written says nothing. */
@@ -33,12 +40,9 @@ static bool is_same(const struct profile_value *value, const struct label_draft 
 		return false;
 	if (strcmp(value->path, draft->path ? draft->path : "") != 0)
 		return false;
-	for (size_t i = 0; i < draft->n_choices; i++) {
-		const char *label = choice_of(value, draft->choices[i].raw);
-
-		if (!label || strcmp(label, draft->choices[i].label) != 0)
+	for (size_t i = 0; i < draft->n_choices; i++)
+		if (!says(value, &draft->choices[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -54,7 +58,8 @@ static void fill_value(struct profile_value *value, const struct label_draft *dr
 	};
 	for (size_t i = 0; i < draft->n_choices; i++) {
 		value->choices[i].raw = mem_strdup(draft->choices[i].raw);
-		value->choices[i].label = mem_strdup(draft->choices[i].label);
+		if (draft->choices[i].label)
+			value->choices[i].label = mem_strdup(draft->choices[i].label);
 	}
 }
 
@@ -124,7 +129,8 @@ void label_bind(struct build *b, const struct label_draft *draft, struct profile
 		return;
 	source->labels[at].constant = draft->constant;
 	for (size_t i = 0; i < draft->n_choices; i++)
-		source->labels[at].index = add_value(label, draft->choices[i].label);
+		if (draft->choices[i].label)
+			source->labels[at].index = add_value(label, draft->choices[i].label);
 	if (draft->constant)
 		return;
 	check_ends(b, draft, source->on);
@@ -133,6 +139,10 @@ void label_bind(struct build *b, const struct label_draft *draft, struct profile
 
 void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source)
 {
-	if (number->usable)
-		source->number = capture(b, number, &b->profile->funcs[source->func]);
+	if (!number->usable)
+		return;
+	if (number->kind == PROFILE_VALUE_RETURN && source->on != PROFILE_END_RETURN)
+		fault_add(b->tree.page, tree_span(&b->tree, number->entry.key),
+			  "\"value\" is of a result, but \"on\" counts calls that do not return");
+	source->number = capture(b, number, &b->profile->funcs[source->func]);
 }

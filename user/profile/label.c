@@ -8,13 +8,12 @@
 #include "base/near.h"
 #include "profile/build.h"
 
-enum { KEY_ARG, KEY_VALUES, KEY_RETURN, KEY_OUTCOME, N_KEYS };
+enum { KEY_ARG, KEY_VALUES, KEY_RETURN, KEY_OUTCOME, KEY_SKIP, N_KEYS };
 
 static const struct tree_key label_keys[N_KEYS] = {
-	[KEY_ARG] = { "arg", false },
-	[KEY_VALUES] = { "values", false },
-	[KEY_RETURN] = { "return", false },
-	[KEY_OUTCOME] = { "outcome", false },
+	[KEY_ARG] = { "arg", false },       [KEY_VALUES] = { "values", false },
+	[KEY_RETURN] = { "return", false }, [KEY_OUTCOME] = { "outcome", false },
+	[KEY_SKIP] = { "skip", false },
 };
 
 static const char *const outcomes[] = { "returned", "panicked", "cancelled" };
@@ -131,17 +130,67 @@ static bool check_choices(struct build *b, const struct tree_entry *entries, siz
 	return true;
 }
 
-/* A map of raw values to label values. */
-static void read_choices(struct build *b, const struct tree_entry *entry, const char *what,
-			 struct label_draft *draft)
+/* One raw value of the map, or one that is skipped (@value NULL). */
+static bool add_choice(struct build *b, const struct tree_entry *entry, const char *value,
+		       struct label_draft *draft)
 {
-	size_t n;
-	_free_ struct tree_entry *entries = tree_mapping(&b->tree, entry, what, &n);
 	struct word_fault fault;
+
+	if (!word_is_raw(entry->name, &fault)) {
+		build_word_fault(b, entry->key, "value", &fault);
+		return false;
+	}
+	draft->choices[draft->n_choices++] = (struct profile_choice){
+		.raw = mem_strdup(entry->name),
+		.label = value ? mem_strdup(value) : NULL,
+	};
+	return true;
+}
+
+/* The raw values under "skip", behind the @n of the map: as entries whose key is the word. */
+static bool read_skipped(struct build *b, const struct tree_entry *skip, const char *what,
+			 struct tree_entry **entries, size_t *n)
+{
+	_free_ char *whose = mem_printf("\"skip\" of %s", what);
+	size_t n_map = *n, n_skip;
+	_free_ struct tree_entry *items = tree_list(&b->tree, skip, whose, &n_skip);
+
+	if (!items)
+		return false;
+	*entries = mem_grow(*entries, n_map + n_skip, sizeof(**entries));
+	for (size_t i = 0; i < n_skip; i++) {
+		struct tree_entry entry = { tree_text(&b->tree, &items[i], whose), items[i].value,
+					    NULL };
+
+		if (!entry.name)
+			return false;
+		for (size_t k = 0; k < *n; k++) {
+			if (strcmp((*entries)[k].name, entry.name) != 0)
+				continue;
+			fault_add(b->tree.page, tree_span(&b->tree, entry.key),
+				  k < n_map ? "%s skips \"%.60s\" and also gives it a value" :
+					      "%s skips \"%.60s\" twice",
+				  what, entry.name);
+			return false;
+		}
+		(*entries)[(*n)++] = entry;
+	}
+	return true;
+}
+
+/* A map of raw values to label values, and the list of those that are left out. */
+static void read_choices(struct build *b, const struct tree_entry *entry,
+			 const struct tree_entry *skip, const char *what, struct label_draft *draft)
+{
+	size_t n, n_map;
+	_free_ struct tree_entry *entries = tree_mapping(&b->tree, entry, what, &n);
 	bool good = true;
 
 	if (!entries)
 		return;
+	n_map = n;
+	if (skip->value)
+		good = read_skipped(b, skip, what, &entries, &n);
 	if (n > CHOICES_MAX) {
 		fault_add(b->tree.page, tree_span(&b->tree, entries[CHOICES_MAX].key),
 			  "%s has more than %d values", what, CHOICES_MAX);
@@ -149,29 +198,45 @@ static void read_choices(struct build *b, const struct tree_entry *entry, const 
 	}
 	draft->choices = mem_array(n, sizeof(*draft->choices));
 	for (size_t i = 0; i < n; i++) {
-		const char *value = read_value(b, &entries[i], what);
+		const char *value = i < n_map ? read_value(b, &entries[i], what) : NULL;
 
-		if (draft->kind == PROFILE_VALUE_OUTCOME) {
-			good &= is_outcome(b, &entries[i], what);
-		} else if (!word_is_raw(entries[i].name, &fault)) {
-			build_word_fault(b, entries[i].key, "value", &fault);
+		if (i < n_map && !value)
 			good = false;
-		}
-		if (!value) {
-			good = false;
-			continue;
-		}
-		draft->choices[draft->n_choices++] = (struct profile_choice){
-			.raw = mem_strdup(entries[i].name),
-			.label = mem_strdup(value),
-		};
+		else
+			good &= add_choice(b, &entries[i], value, draft);
 	}
 	draft->usable = check_choices(b, entries, n, what) && good;
 }
 
-static void read_argument(struct build *b, const struct tree_entry *arg,
-			  const struct tree_entry *values, const char *what,
+/* The outcomes of a call as label values. */
+static void read_outcomes(struct build *b, const struct tree_entry *entry,
+			  const struct tree_entry *skip, const char *what,
 			  struct label_draft *draft)
+{
+	size_t n;
+	_free_ struct tree_entry *entries = tree_mapping(&b->tree, entry, what, &n);
+
+	if (skip->value)
+		fault_add(b->tree.page, tree_span(&b->tree, skip->key),
+			  "%s needs no \"skip\": \"on\" says which ends count", what);
+	if (!entries)
+		return;
+	draft->choices = mem_array(n, sizeof(*draft->choices));
+	draft->usable = true;
+	for (size_t i = 0; i < n; i++) {
+		const char *value = read_value(b, &entries[i], what);
+
+		draft->usable &= is_outcome(b, &entries[i], what) && value;
+		if (value)
+			draft->choices[draft->n_choices++] =
+				(struct profile_choice){ mem_strdup(entries[i].name),
+							 mem_strdup(value) };
+	}
+}
+
+static void read_argument(struct build *b, const struct tree_entry *arg,
+			  const struct tree_entry *values, const struct tree_entry *skip,
+			  const char *what, struct label_draft *draft)
 {
 	_free_ char *whose = mem_printf("arg of %s", what);
 	_free_ char *map = mem_printf("values of %s", what);
@@ -180,7 +245,7 @@ static void read_argument(struct build *b, const struct tree_entry *arg,
 	draft->kind = PROFILE_VALUE_ARG;
 	draft->path = tree_text(&b->tree, arg, whose);
 	if (values->value)
-		read_choices(b, values, map, draft);
+		read_choices(b, values, skip, map, draft);
 	else
 		fault_add(
 			b->tree.page, tree_span(&b->tree, arg->key),
@@ -201,7 +266,7 @@ static size_t find_source(struct build *b, const struct tree_entry *entry,
 	size_t found = N_KEYS;
 
 	for (size_t i = 0; i < N_KEYS; i++) {
-		if (i == KEY_VALUES || !got[i].value)
+		if (i == KEY_VALUES || i == KEY_SKIP || !got[i].value)
 			continue;
 		if (found < N_KEYS) {
 			fault_add(b->tree.page, tree_span(&b->tree, got[i].key),
@@ -234,12 +299,15 @@ static void read_captured(struct build *b, const struct tree_entry *entry, const
 	if (source == N_KEYS)
 		return;
 	if (source == KEY_ARG) {
-		read_argument(b, &got[KEY_ARG], &got[KEY_VALUES], what, draft);
+		read_argument(b, &got[KEY_ARG], &got[KEY_VALUES], &got[KEY_SKIP], what, draft);
 		return;
 	}
 	draft->kind = source == KEY_RETURN ? PROFILE_VALUE_RETURN : PROFILE_VALUE_OUTCOME;
 	map = mem_printf("%s of %s", label_keys[source].name, what);
-	read_choices(b, &got[source], map, draft);
+	if (source == KEY_RETURN)
+		read_choices(b, &got[source], &got[KEY_SKIP], map, draft);
+	else
+		read_outcomes(b, &got[source], &got[KEY_SKIP], map, draft);
 }
 
 static void read_label(struct build *b, const struct tree_entry *entry, const char *of,

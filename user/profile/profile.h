@@ -19,7 +19,7 @@
  * enums a dotted path of variants ("Ok.Accepted"). */
 struct profile_choice {
 	char *raw;
-	char *label;
+	char *label; /* NULL: the metric leaves calls with this value out */
 };
 
 enum profile_value_kind {
@@ -32,7 +32,7 @@ enum profile_value_kind {
 struct profile_value {
 	enum profile_value_kind kind;
 	bool is_number; /* the number itself is wanted, and there are no choices */
-	char *path;     /* for ARG: "self.pool.len()"; otherwise "" */
+	char *path; /* for ARG: "self.pool.len()"; for a number of RETURN: "Ok.len()"; otherwise "" */
 	struct profile_choice *choices;
 	size_t n_choices;
 	unsigned line; /* where the profile asks for it, 1-based */

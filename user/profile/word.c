@@ -146,25 +146,26 @@ static bool is_number(const char *text, size_t size)
 	return size > 0 && size <= 19 && strspn(text, "0123456789") >= size;
 }
 
-bool word_is_argument(const char *text, struct word_fault *fault)
+/* Segments joined by dots, `len()` at the end if anywhere; with @result it can be all of it. */
+static bool is_path(const char *text, bool result, const char *why, struct word_fault *fault)
 {
 	size_t at = 0, n = 0, size;
 
 	if (strlen(text) > NAME_MAX_BYTES)
 		return bad(fault, 0, strlen(text), "is longer than 128 characters");
 	for (;; at += size + 1) {
+		bool first = n == 0 && !result;
+
 		size = segment(text + at);
 		if (size == 0)
 			return bad(fault, at, 1, "has a dot with nothing at one side of it");
-		if (n > 0 && size == 5 && strncmp(text + at, "len()", size) == 0) {
+		if (!first && size == 5 && strncmp(text + at, "len()", size) == 0) {
 			if (text[at + size])
 				return bad(fault, at, size,
 					   "must stand at the end: a length has no fields");
 		} else if (!is_identifier(text + at, size) &&
-			   (n == 0 || !is_number(text + at, size))) {
-			return bad(
-				fault, at, size,
-				"must be an argument and its fields, like vote.approve, tx.0 or shares.len()");
+			   (first || !is_number(text + at, size))) {
+			return bad(fault, at, size, why);
 		}
 		if (++n > PATH_SEGMENTS_MAX)
 			return bad(fault, at, size, "goes through more than five fields");
@@ -175,6 +176,22 @@ bool word_is_argument(const char *text, struct word_fault *fault)
 		return bad(fault, at, size,
 			   "names a secret; the agent reads no keys, shares, nonces or plaintext");
 	return true;
+}
+
+bool word_is_argument(const char *text, struct word_fault *fault)
+{
+	return is_path(
+		text, false,
+		"must be an argument and its fields, like vote.approve, tx.0 or shares.len()",
+		fault);
+}
+
+bool word_is_result(const char *text, struct word_fault *fault)
+{
+	return is_path(
+		text, true,
+		"must be variants and fields, like Ok, Ok.len() or Ok.Accepted.count, or number where the function returns one",
+		fault);
 }
 
 bool word_is_raw(const char *text, struct word_fault *fault)

@@ -171,6 +171,6 @@ bool argument_plain(const struct function *fn, Dwarf_Die *die, const struct prof
 		strbuf_puts(why, "it is passed in registers in a form not supported");
 		return false;
 	}
-	value->text = mem_strdup(want->path);
+	value->text = plan_value_text(want);
 	return true;
 }

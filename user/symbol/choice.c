@@ -43,13 +43,26 @@ static struct plan_test *new_test(struct builder *b, const struct type_place *pl
 	return t;
 }
 
-static bool add_choice(struct plan_test *t, uint64_t raw, const char *label, unsigned next)
+/* What follows from a raw value that the profile's @choice is for; from one that it has
+ * none for (NULL) test @next, or nothing. */
+static struct plan_choice outcome_of(uint64_t raw, const struct profile_choice *choice,
+				     unsigned next)
+{
+	return (struct plan_choice){
+		.raw = raw,
+		.label = choice && choice->label ? mem_strdup(choice->label) : NULL,
+		.next = next,
+		.skip = choice && !choice->label,
+	};
+}
+
+static bool add_choice(struct plan_test *t, uint64_t raw, const struct profile_choice *choice,
+		       unsigned next)
 {
 	if (t->n_choices == ABI_CHOICES_MAX)
 		return false;
 	t->choices = mem_grow(t->choices, t->n_choices + 1, sizeof(*t->choices));
-	t->choices[t->n_choices++] =
-		(struct plan_choice){ raw, label ? mem_strdup(label) : NULL, next };
+	t->choices[t->n_choices++] = outcome_of(raw, choice, next);
 	return true;
 }
 
@@ -77,17 +90,17 @@ static bool scalar_tests(struct builder *b, const struct type_place *place, Dwar
 				return false;
 			}
 		}
-		if (!add_choice(t, n & mask(width), b->value->choices[i].label, 0))
+		if (!add_choice(t, n & mask(width), &b->value->choices[i], 0))
 			return refuse(b, "too many choices", type);
 	}
 	return true;
 }
 
-static const char *label_of(const struct builder *b, const char *path)
+static const struct profile_choice *choice_of(const struct builder *b, const char *path)
 {
 	for (size_t i = 0; i < b->value->n_choices; i++)
 		if (strcmp(b->value->choices[i].raw, path) == 0)
-			return b->value->choices[i].label;
+			return &b->value->choices[i];
 	return NULL;
 }
 
@@ -153,16 +166,16 @@ static bool enumeration_tests(struct builder *b, const struct type_place *place,
 	if (!t || dwarf_child(type, &die) != 0)
 		return refuse(b, "too deeply nested", type);
 	do {
+		const struct profile_choice *choice;
 		_free_ char *path = NULL;
-		const char *label;
 		uint64_t raw;
 
 		if (dwarf_tag(&die) != DW_TAG_enumerator ||
 		    !type_word(&die, DW_AT_const_value, &raw))
 			continue;
 		path = mem_printf("%s%s", prefix, dwarf_diename(&die));
-		label = label_of(b, path);
-		if (label && !add_choice(t, raw & mask(width), label, 0))
+		choice = choice_of(b, path);
+		if (choice && !add_choice(t, raw & mask(width), choice, 0))
 			return refuse(b, "too many choices", type);
 	} while (dwarf_siblingof(&die, &die) == 0);
 	return true;
@@ -231,15 +244,15 @@ static bool one_variant(struct builder *b, const struct type_place *place, Dwarf
 {
 	_free_ char *path = mem_printf("%s%s", prefix, dwarf_diename(member));
 	_free_ char *below = mem_printf("%s.", path);
-	const char *label = label_of(b, path);
+	const struct profile_choice *choice = choice_of(b, path);
 	struct plan_test *t;
 	struct type_place payload;
 	unsigned next = 0;
 	uint64_t raw;
 
-	if (!label && !has_below(b, path))
+	if (!choice && !has_below(b, path))
 		return true;
-	if (!label) {
+	if (!choice) {
 		if (!enter_payload(place, member, &payload))
 			return refuse(b, "a variant has no payload to look into",
 				      (Dwarf_Die *)&place->type);
@@ -248,13 +261,13 @@ static bool one_variant(struct builder *b, const struct type_place *place, Dwarf
 	}
 	t = &b->out->tests[test];
 	if (!type_word(variant, DW_AT_discr_value, &raw)) {
-		if (t->otherwise.label || t->otherwise.next)
+		if (t->otherwise.label || t->otherwise.next || t->otherwise.skip)
 			return refuse(b, "two variants have no discriminant value",
 				      (Dwarf_Die *)&place->type);
-		t->otherwise = (struct plan_choice){ 0, label ? mem_strdup(label) : NULL, next };
+		t->otherwise = outcome_of(0, choice, next);
 		return true;
 	}
-	return add_choice(t, raw & mask(t->recipe.width), label, next);
+	return add_choice(t, raw & mask(t->recipe.width), choice, next);
 }
 
 /* An enum with data: compare the discriminant, then go on into payloads.
@@ -290,7 +303,7 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 		if (!one_variant(b, place, &variant, &member, prefix, *index))
 			return false;
 		path = mem_printf("%s%s", prefix, dwarf_diename(&member));
-		if (!label_of(b, path) && !has_below(b, path) &&
+		if (!choice_of(b, path) && !has_below(b, path) &&
 		    type_word(&variant, DW_AT_discr_value, &raw) &&
 		    !add_choice(&b->out->tests[*index],
 				raw & mask(b->out->tests[*index].recipe.width), NULL, 0))
@@ -322,7 +335,9 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 	unsigned index;
 
 	if (value->is_number)
-		return type_number(place, out, why);
+		return value->kind == PROFILE_VALUE_RETURN ?
+			       type_result(place, value->path, out, why) :
+			       type_number(place, out, why);
 	/* references to the value itself: protocol: &SignatureProtocol */
 	while (dwarf_tag(&at.type) == DW_TAG_pointer_type && at.recipe.n_steps < ABI_STEPS_MAX) {
 		Dwarf_Attribute attr;

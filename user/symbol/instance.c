@@ -200,7 +200,7 @@ static void add_arguments(const struct profile_func *pf, const struct type_futur
 		}
 		for (size_t t = 0; t < value.n_tests; t++)
 			value.tests[t].recipe.reg = ABI_REG_KEY;
-		value.text = mem_printf("%s", want->path);
+		value.text = plan_value_text(want);
 		plan_add_value(site, &value);
 	}
 }

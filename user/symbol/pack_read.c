@@ -11,15 +11,19 @@
 
 /* --- values ------------------------------------------------------------------------ */
 
-/* A label, `test N` with N behind @test, or `unknown`. */
+/* A label, `test N` with N behind @test, `skip` or `unknown`. */
 static bool read_target(struct pack_text *t, size_t test, struct plan_choice *out)
 {
 	uint64_t next = 0;
 
 	if (pack_word(t, "unknown"))
 		return pack_done(t);
+	out->skip = pack_word(t, "skip");
+	if (out->skip)
+		return pack_done(t);
 	if (!pack_word(t, "test"))
-		return pack_string(t, "a label, a test or the word unknown", &out->label) &&
+		return pack_string(t, "a label, a test, or the word skip or unknown",
+				   &out->label) &&
 		       pack_done(t);
 	if (!pack_number(t, 10, ABI_TESTS_MAX - 1, "the number of a test", &next))
 		return false;

@@ -14,7 +14,8 @@
  *   site start func 0 row 0 at 0x1f bytes 0fb6 key rbx+272 [saved rdi]
  *     value 0 "vote.approve"           index among the function's values, what it is
  *       test key-104:1                 test 0, then 1 and so on
- *         1 = "true"                   a label, or `test N` further down, or `unknown`
+ *         1 = "true"                   a label, or `test N` further down, or `skip`, or
+ *                                      `unknown`
  *         else unknown                 ends each test
  *     value 1 "request.shares.len()"
  *       number key-72:8                the number itself, behind its tests if it has any;
@@ -104,6 +105,8 @@ static void write_target(const struct plan_choice *choice, struct strbuf *out)
 		write_string(choice->label, out);
 	else if (choice->next)
 		strbuf_printf(out, "test %u", choice->next);
+	else if (choice->skip)
+		strbuf_puts(out, "skip");
 	else
 		strbuf_puts(out, "unknown");
 	strbuf_putc(out, '\n');

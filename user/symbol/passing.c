@@ -3,7 +3,7 @@
 #include "symbol/passing.h"
 
 #include <dwarf.h>
-#include <stdbool.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "symbol/type.h"
@@ -155,4 +155,26 @@ struct passing passing_of(Dwarf_Die *type)
 		return (struct passing){ PASSING_PAIR,
 					 s.at[0].off > s.at[1].off ? s.at[0].off : s.at[1].off };
 	return (struct passing){ .kind = size <= 8 ? PASSING_RAX : PASSING_MEMORY };
+}
+
+bool passing_in_register(const struct passing *how, struct abi_recipe *r, bool *second)
+{
+	int32_t *first = r->n_steps ? &r->add[0] : &r->tail;
+	unsigned size = r->n_steps ? 8 : r->width;
+
+	*second = how->kind == PASSING_PAIR && *first > 0;
+	if (*second)
+		*first -= (int32_t)how->second;
+	if ((how->kind != PASSING_RAX && how->kind != PASSING_PAIR) || *first < 0 ||
+	    *first > 8 - (int32_t)size)
+		return false;
+	if (!r->n_steps) {
+		r->in_register = 1;
+		return true;
+	}
+	/* the register has the pointer that the first step would load */
+	r->n_steps--;
+	memmove(&r->add[0], &r->add[1], r->n_steps * sizeof(r->add[0]));
+	r->add[r->n_steps] = 0;
+	return true;
 }

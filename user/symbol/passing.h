@@ -8,7 +8,10 @@
 #define SYMBOL_PASSING_H
 
 #include <elfutils/libdw.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "bpf/abi.h"
 
 enum passing_kind {
 	PASSING_UNKNOWN, /* floats, and what the debug information does not describe */
@@ -24,5 +27,10 @@ struct passing {
 
 /* @type without qualifiers. */
 struct passing passing_of(Dwarf_Die *type);
+
+/* Makes a way that begins with the bytes of a value that is handed back in registers one
+ * that begins with a register; *@second says which of the two. The caller names it in @r.
+ * False when no register has these bytes. */
+bool passing_in_register(const struct passing *how, struct abi_recipe *r, bool *second);
 
 #endif

@@ -102,6 +102,13 @@ void plan_count_cancels(struct plan *plan, size_t row)
 	plan->rows[row].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
 }
 
+char *plan_value_text(const struct profile_value *want)
+{
+	if (want->kind == PROFILE_VALUE_ARG)
+		return mem_strdup(want->path);
+	return want->is_number ? mem_printf("result %s", want->path) : mem_strdup("result");
+}
+
 void plan_add_value(struct plan_site *site, const struct plan_value *value)
 {
 	site->values = mem_grow(site->values, site->n_values + 1, sizeof(*value));

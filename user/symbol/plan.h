@@ -18,18 +18,20 @@
 
 #define PLAN_BYTES_MAX 15 /* the longest x86-64 instruction */
 
-/* One raw value and what follows from it: a label, or (label NULL) test `next`. */
+/* One raw value and what follows from it: a label; or that metrics leave the call out; or
+ * test `next`; or, with next 0, that the value is unknown. */
 struct plan_choice {
 	uint64_t raw;
 	char *label;
 	unsigned next;
+	bool skip; /* of a number: the result is another variant, which has none */
 };
 
 struct plan_test {
 	struct abi_recipe recipe;
 	struct plan_choice *choices;
 	size_t n_choices;
-	struct plan_choice otherwise; /* label NULL and next 0: unknown */
+	struct plan_choice otherwise;
 };
 
 /* What a captured value is. A number's last test compares nothing: what its recipe
@@ -110,6 +112,8 @@ void plan_refuse_row(struct plan_row *row, bool whole, const char *reason);
 size_t plan_find_func(const struct plan *plan, const char *name);
 /* Says in a row of drop glue how many cancel sites it has. */
 void plan_count_cancels(struct plan *plan, size_t row);
+/* What plan_value.text says of the wanted value: `vote.approve`, `result`, `result Ok.len()`. */
+char *plan_value_text(const struct profile_value *want);
 /* Hands @value to @site. */
 void plan_add_value(struct plan_site *site, const struct plan_value *value);
 /* Sorts the sites by offset and kind, and leaves one of several that are the same. */

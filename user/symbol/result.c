@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "symbol/passing.h"
 #include "symbol/type.h"
 
 /* Instructions from the end of a completion to the return: restoring registers. */
@@ -18,6 +19,12 @@ bool result_wants(const struct profile_func *pf, enum profile_value_kind kind)
 		if (pf->values[v].kind == kind)
 			return true;
 	return false;
+}
+
+char *result_called(const struct profile_value *want)
+{
+	return want->is_number ? mem_printf("the result's %s", want->path) :
+				 mem_strdup("the result");
 }
 
 bool result_type(Dwarf_Die *subprogram, Dwarf_Die *out)
@@ -128,11 +135,12 @@ static bool is_exit(const struct function *fn, size_t i, const uint8_t *shared)
 }
 
 /*
- * The register that, before instruction @from, holds what the function returns
- * in @reg: the way from there to the return is followed, and back along moves.
- * REG_NONE when the way forks or the value is made on it.
+ * The register that, before instruction @from, holds the low @size bytes of what the
+ * function returns in @reg: the way from there to the return is followed, and back along
+ * moves. REG_NONE when the way forks or the value is made on it.
  */
-static unsigned register_returned(const struct function *fn, size_t from, unsigned reg)
+static unsigned register_returned(const struct function *fn, size_t from, unsigned reg,
+				  unsigned size)
 {
 	size_t path[EPILOGUE_MAX], next[4], n = 0;
 
@@ -146,7 +154,9 @@ static unsigned register_returned(const struct function *fn, size_t from, unsign
 
 		if (!(in->writes & (1u << reg)))
 			continue;
-		reg = in->op == OP_MOVE && in->dst == reg && in->size >= 4 ? in->src : REG_NONE;
+		reg = in->op == OP_MOVE && in->dst == reg && in->size >= 4 && in->size >= size ?
+			      in->src :
+			      REG_NONE;
 	}
 	return reg;
 }
@@ -157,7 +167,8 @@ static bool readable_at(const struct function *fn, struct coroutine *co, size_t 
 {
 	struct abi_recipe result;
 
-	if (!co->sret && register_returned(fn, i, REG_RAX) == REG_NONE) {
+	if (!co->sret && register_returned(fn, i, REG_RAX, 0) == REG_NONE &&
+	    register_returned(fn, i, REG_RDX, 0) == REG_NONE) {
 		strbuf_printf(&co->trouble,
 			      "no register holds the result at 0x%llx, so it is unknown; ",
 			      (unsigned long long)fn->code->at[i].addr);
@@ -234,37 +245,41 @@ void result_prepare(const struct function *fn, struct coroutine *co, const struc
 	co->drafts = exits;
 }
 
-/* A result in registers is one scalar in rax, or two in rax and rdx. */
-static bool in_registers(const struct function *fn, size_t insn, struct plan_value *value,
-			 struct strbuf *why)
+/* A result in registers: each test reads that which has its bytes where the call completes. */
+static bool in_registers(const struct function *fn, size_t insn, Dwarf_Die *poll,
+			 struct plan_value *value, struct strbuf *why)
 {
+	struct passing how = passing_of(poll);
+
 	for (size_t t = 0; t < value->n_tests; t++) {
 		struct abi_recipe *r = &value->tests[t].recipe;
 		unsigned reg = REG_NONE;
+		bool second;
 
-		if (!r->n_steps && (r->tail == 0 || r->tail == 8))
-			reg = register_returned(fn, insn, r->tail ? REG_RDX : REG_RAX);
+		if (passing_in_register(&how, r, &second))
+			reg = register_returned(fn, insn, second ? REG_RDX : REG_RAX,
+						r->in_register ? (unsigned)r->tail + r->width : 8);
 		if (reg == REG_NONE) {
 			strbuf_puts(why, "it is not in one register where the call completes");
 			return false;
 		}
-		r->tail = 0;
-		r->in_register = 1;
 		r->reg = (uint8_t)code_abi_reg(reg);
 	}
 	return true;
 }
 
 static bool one_result(const struct function *fn, const struct coroutine *co, size_t insn,
-		       struct type_place *ready, const struct profile_value *want,
-		       struct plan_value *value, struct strbuf *why)
+		       Dwarf_Die *poll, const struct profile_value *want, struct plan_value *value,
+		       struct strbuf *why)
 {
+	struct type_place ready = { .type = *poll };
 	struct abi_recipe base;
 
-	if (!type_tests(ready, want, value, why))
+	type_enter_ready(&ready);
+	if (!type_tests(&ready, want, value, why))
 		return false;
 	if (!co->sret)
-		return in_registers(fn, insn, value, why);
+		return in_registers(fn, insn, poll, value, why);
 	if (!function_locate(fn, insn, result_pointer, &base))
 		return false;
 	for (size_t t = 0; t < value->n_tests; t++)
@@ -273,31 +288,39 @@ static bool one_result(const struct function *fn, const struct coroutine *co, si
 	return true;
 }
 
+void result_add_trouble(struct coroutine *co, const struct profile_value *want, const char *why)
+{
+	_free_ char *what = result_called(want);
+	_free_ char *all = mem_printf("%s is unknown: %s; ", what, why);
+
+	if (!co->trouble.len || !strstr(co->trouble.text, all))
+		strbuf_puts(&co->trouble, all);
+}
+
 void result_values(const struct function *fn, struct coroutine *co, size_t insn, Dwarf_Die *origin,
 		   const struct profile_func *pf, struct plan_site *site)
 {
-	struct type_place ready = {};
+	Dwarf_Die poll;
 
 	if (co->tags.n) {
 		result_inlined_values(co, insn, origin, pf, site);
 		return;
 	}
-	if (!co->result || !result_type(origin, &ready.type))
+	if (!co->result || !result_type(origin, &poll))
 		return;
-	type_enter_ready(&ready);
 	for (unsigned v = 0; v < pf->n_values; v++) {
 		struct plan_value value = { .slot = v };
 		_strbuf_ struct strbuf why = {};
 
 		if (pf->values[v].kind != PROFILE_VALUE_RETURN)
 			continue;
-		if (!one_result(fn, co, insn, &ready, &pf->values[v], &value, &why)) {
-			strbuf_printf(&co->trouble, "the result is unknown: %s; ",
-				      why.len ? why.text : "too far away");
+		if (!one_result(fn, co, insn, &poll, &pf->values[v], &value, &why)) {
+			result_add_trouble(co, &pf->values[v],
+					   why.len ? why.text : "it is too far away");
 			plan_value_clear(&value);
 			continue;
 		}
-		value.text = mem_strdup("result");
+		value.text = plan_value_text(&pf->values[v]);
 		plan_add_value(site, &value);
 	}
 }

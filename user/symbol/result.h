@@ -18,6 +18,10 @@ void result_prepare(const struct function *fn, struct coroutine *co, const struc
 void result_values(const struct function *fn, struct coroutine *co, size_t insn, Dwarf_Die *origin,
 		   const struct profile_func *pf, struct plan_site *site);
 
+/* What sentences call a wanted result: "the result", "the result's Ok.len()". */
+char *result_called(const struct profile_value *want);
+/* Adds to co->trouble, once, why a wanted result is unknown. */
+void result_add_trouble(struct coroutine *co, const struct profile_value *want, const char *why);
 /* Whether the profile asks for values of this kind. */
 bool result_wants(const struct profile_func *pf, enum profile_value_kind kind);
 /* The type of a subprogram, parameter or pointer DIE without its qualifiers. */

@@ -476,6 +476,7 @@ static void is_constant(struct plan_value *value, uint64_t raw, unsigned width)
 	out.tests[0].recipe =
 		(struct abi_recipe){ .reg = ABI_REG_RSP, .in_register = 1, .width = 8 };
 	out.tests[0].otherwise.label = found->label ? mem_strdup(found->label) : NULL;
+	out.tests[0].otherwise.skip = found->skip;
 	plan_value_clear(value);
 	*value = out;
 }
@@ -521,12 +522,12 @@ void result_inlined_values(struct coroutine *co, size_t insn, Dwarf_Die *origin,
 		if (pf->values[v].kind != PROFILE_VALUE_RETURN)
 			continue;
 		if (!one_value(tag, origin, &pf->values[v], &value, &why)) {
-			strbuf_printf(&co->trouble, "the result is unknown: %s; ",
-				      why.len ? why.text : "its type is not described");
+			result_add_trouble(co, &pf->values[v],
+					   why.len ? why.text : "its type is not described");
 			plan_value_clear(&value);
 			continue;
 		}
-		value.text = mem_strdup("result");
+		value.text = plan_value_text(&pf->values[v]);
 		plan_add_value(site, &value);
 	}
 }

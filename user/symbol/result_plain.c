@@ -37,18 +37,15 @@ static bool made_elsewhere(const struct function *fn, size_t insn, const struct 
 /* Makes a test of the result's bytes one of what holds them at the return. */
 static bool place_test(const struct passing *how, struct abi_recipe *r)
 {
-	bool second = how->kind == PASSING_PAIR && r->tail > 0;
+	bool second;
 
 	if (how->kind == PASSING_MEMORY) {
 		r->reg = ABI_REG_SAVED;
 		return true;
 	}
-	if (second)
-		r->tail -= (int32_t)how->second;
-	if (r->n_steps || r->tail < 0 || r->tail > 8 - r->width)
+	if (!passing_in_register(how, r, &second))
 		return false;
 	r->reg = second ? ABI_REG_RDX : ABI_REG_RAX;
-	r->in_register = 1;
 	return true;
 }
 
@@ -83,7 +80,7 @@ static bool plain_result(const struct function *fn, size_t insn, Dwarf_Die *orig
 		strbuf_puts(why, "it is returned in registers in a form not supported");
 		return false;
 	}
-	value->text = mem_strdup("result");
+	value->text = plan_value_text(want);
 	return true;
 }
 
@@ -105,8 +102,11 @@ void result_plain(const struct function *fn, size_t insn, Dwarf_Die *origin, Dwa
 		ok = start ? argument_plain(fn, die, want, &value, &why) :
 			     plain_result(fn, insn, origin, die, want, &value, &why);
 		if (!ok) {
-			strbuf_printf(trouble, "%s%s is unknown: %s", trouble->len ? "; " : "",
-				      start ? want->path : "the result", why.text ? why.text : "");
+			_free_ char *what = start ? mem_strdup(want->path) : result_called(want);
+
+			if (trouble->len)
+				strbuf_puts(trouble, "; ");
+			strbuf_printf(trouble, "%s is unknown: %s", what, why.text ? why.text : "");
 			plan_value_clear(&value);
 			continue;
 		}

@@ -88,6 +88,11 @@ bool type_length(struct type_place *place, struct strbuf *why);
  * newtypes there). */
 bool type_number(const struct type_place *place, struct plan_value *out, struct strbuf *why);
 
+/* The way to the number @path names in a result: `Ok`, `Ok.len()`, `Ok.Accepted.count`, or
+ * `number` for a result that is one. Other variants on the way lead to skip. */
+bool type_result(const struct type_place *place, const char *path, struct plan_value *out,
+		 struct strbuf *why);
+
 /* Builds the tests that tell the choices of @value apart at @place, or
  * reads the number there when @value is one. */
 bool type_tests(const struct type_place *place, const struct profile_value *value,

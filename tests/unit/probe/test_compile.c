@@ -191,6 +191,19 @@ static void fill_number(struct fixture *f, struct plan_value values[2])
 	f->sites[0].n_values = 2;
 }
 
+/* Makes it a number of the result: behind one variant, others are skipped. */
+static void make_result(struct fixture *f, struct plan_value *value, struct plan_choice *ok)
+{
+	f->numbers.funcs[VOTE].values[1].kind = PROFILE_VALUE_RETURN;
+	value->text = (char *)"result n";
+	value->n_tests = 2;
+	value->tests[1].recipe = value->tests[0].recipe;
+	*ok = (struct plan_choice){ .next = 1 };
+	value->tests[0].choices = ok;
+	value->tests[0].n_choices = 1;
+	value->tests[0].otherwise.skip = true;
+}
+
 static void compile_numbers(struct fixture *f)
 {
 	assert_int_equal(layout_make(&f->numbers, &f->layout, NULL), 0);
@@ -229,6 +242,53 @@ static void keeps_site_without_number(struct fixture *f, const char *word)
 	assert_non_null(strstr(f->compiled->refusals[0].reason, word));
 	assert_int_equal(f->compiled->sites[0].slot[1], ABI_NO_SLOT);
 	clear(f);
+}
+
+static void tells_other_variants(void **state)
+{
+	const struct abi_value *value;
+	struct plan_value values[2];
+	struct plan_choice ok;
+	struct fixture f;
+
+	(void)state;
+	fill_number(&f, values);
+	make_result(&f, &values[0], &ok);
+	compile_numbers(&f);
+	assert_int_equal(f.compiled->n_refusals, 0);
+	value = &f.compiled->values[f.compiled->sites[0].value[1]];
+	assert_int_equal(value->n_tests, 2);
+	assert_int_equal(value->tests[0].target[0], ABI_GOTO | 1);
+	assert_int_equal(value->tests[0].otherwise, ABI_SKIP);
+	clear(&f);
+	fill_number(&f, values);
+	make_result(&f, &values[0], &ok);
+	values[0].text = (char *)"n"; /* an argument of that name */
+	keeps_site_without_number(&f, "does not ask");
+}
+
+/* Calls are left out where the profile says so, not where only an old pack does. */
+static void skips_what_the_profile_skips(void **state)
+{
+	struct profile_choice skipping[] = { { (char *)"true", (char *)"approve" },
+					     { (char *)"1", (char *)"reject" },
+					     { (char *)"false", NULL } };
+	struct fixture f;
+
+	(void)state;
+	fill(&f);
+	f.choices[1] = (struct plan_choice){ .raw = 0, .skip = true };
+	keeps_site_without_label(&f, "the profile skips nothing there");
+	fill(&f);
+	f.choices[1] = (struct plan_choice){ .raw = 0, .skip = true };
+	f.numbers = sample;
+	f.numbers.funcs[VOTE].values[0].choices = skipping;
+	assert_int_equal(layout_make(&f.numbers, &f.layout, NULL), 0);
+	assert_int_equal(f.layout->values[VOTE][0].n, 2);
+	assert_int_equal(compile_plan(f.layout, &f.plan, &f.compiled, NULL), 0);
+	assert_int_equal(f.compiled->n_refusals, 0);
+	assert_int_equal(f.compiled->values[0].tests[0].target[1], ABI_SKIP);
+	clear(&f);
 }
 
 /* A pack of another profile must not feed one number for another. */
@@ -340,6 +400,8 @@ int main(void)
 		cmocka_unit_test(shares_values),
 		cmocka_unit_test(leaves_out_bad_labels),
 		cmocka_unit_test(reads_numbers),
+		cmocka_unit_test(tells_other_variants),
+		cmocka_unit_test(skips_what_the_profile_skips),
 		cmocka_unit_test(leaves_out_bad_numbers),
 		cmocka_unit_test(leaves_out_bad_instances),
 		cmocka_unit_test(survives_wild_indexes),

@@ -95,8 +95,8 @@ static void numbers_labels(void **state)
 
 static void refuses_too_much(void **state)
 {
-	static char *many[126];
-	static struct profile_choice choices[126];
+	static char *many[125];
+	static struct profile_choice choices[125];
 	struct profile_value values[PROFILE_FUNC_VALUES_MAX];
 	struct profile_source source = { .func = 0, .on = 1 };
 	struct profile_metric metric = {
@@ -104,19 +104,19 @@ static void refuses_too_much(void **state)
 	};
 	_free_ struct profile *profile = mem_alloc(sizeof(*profile));
 	_cleanup_(layout_freep) struct layout *layout = NULL;
-	char names[126][8];
+	char names[125][8];
 	struct err err = {};
 
 	(void)state;
-	for (size_t i = 0; i < 126; i++) {
+	for (size_t i = 0; i < 125; i++) {
 		snprintf(names[i], sizeof(names[i]), "v%zu", i);
 		many[i] = choices[i].label = choices[i].raw = names[i];
 	}
 	for (size_t v = 0; v < 3; v++) {
 		values[v] = (struct profile_value){ .path = (char *)"x",
 						    .choices = choices,
-						    .n_choices = 126 };
-		metric.labels[v] = (struct profile_label){ (char *)"l", many, 126 };
+						    .n_choices = 125 };
+		metric.labels[v] = (struct profile_label){ (char *)"l", many, 125 };
 		source.labels[v].index = v;
 	}
 	memcpy(profile->funcs[0].values, values, sizeof(values));

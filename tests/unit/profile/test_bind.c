@@ -31,6 +31,31 @@ static void shares_identical_values(void **state)
 	profile_free(profile);
 }
 
+/* What is skipped is part of the map, and no value of the label. */
+static void skips_are_part_of_the_map(void **state)
+{
+	struct profile *profile = parse_good(
+		HEAD METRIC("mpc_a_total",
+			    "      - function: a::b\n"
+			    "        labels: {x: {return: {Err: bad}, skip: [Ok]}}\n")
+			METRIC("mpc_b_total",
+			       "      - function: a::b\n"
+			       "        labels: {x: {return: {Err: bad}, skip: [Ok]}}\n")
+				METRIC("mpc_c_total",
+				       "      - {function: a::b, labels: {x: {return: {Err: bad}}}}\n")
+					METRIC("mpc_d_total",
+					       "      - function: a::b\n"
+					       "        labels: {x: {return: {Err: bad, Ok: ok}}}\n"));
+
+	(void)state;
+	assert_int_equal(profile->funcs[0].n_values, 3);
+	assert_int_equal(profile->metrics[1].sources[0].labels[0].index, 0);
+	assert_int_equal(profile->metrics[2].sources[0].labels[0].index, 1);
+	assert_int_equal(profile->metrics[3].sources[0].labels[0].index, 2);
+	assert_int_equal(profile->metrics[0].labels[0].n_values, 1);
+	profile_free(profile);
+}
+
 static void unites_the_values_of_all_sources(void **state)
 {
 	struct profile *profile = parse_good(HEAD METRIC(
@@ -94,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_identical_values),
+		cmocka_unit_test(skips_are_part_of_the_map),
 		cmocka_unit_test(unites_the_values_of_all_sources),
 		cmocka_unit_test(bounds_what_is_captured),
 		cmocka_unit_test(fits_ends),

@@ -64,6 +64,51 @@ static void reads_results_and_outcomes(void **state)
 	profile_free(profile);
 }
 
+static void reads_what_is_skipped(void **state)
+{
+	struct profile *profile =
+		parse_good(LABEL("x: {return: {Err.A: a, Err.B: b}, skip: [Ok, Err.C]}"));
+	const struct profile_value *value = &profile->funcs[0].values[0];
+
+	(void)state;
+	assert_int_equal(profile->metrics[0].labels[0].n_values, 2);
+	assert_int_equal(value->n_choices, 4);
+	assert_string_equal(value->choices[1].label, "b");
+	assert_string_equal(value->choices[2].raw, "Ok");
+	assert_null(value->choices[2].label);
+	assert_string_equal(value->choices[3].raw, "Err.C");
+	profile_free(profile);
+	profile = parse_good(LABEL("x: {arg: n, values: {1: one}, skip: [0]}"));
+	assert_int_equal(profile->funcs[0].values[0].n_choices, 2);
+	profile_free(profile);
+}
+
+static void refuses_skips(void **state)
+{
+	static const struct fault_case cases[] = {
+		{ LABEL("x: {return: {Err: e}, skip: Ok}"), 7, 35, "Ok",
+		  "\"skip\" of return" OF " must be a list [a, b], but here is text" },
+		{ LABEL("x: {return: {Err: e}, skip: [Ok, Err]}"), 7, 40, "Err",
+		  "return" OF " skips \"Err\" and also gives it a value" },
+		{ LABEL("x: {return: {Err: e}, skip: [Ok, Ok]}"), 7, 40, "Ok",
+		  "return" OF " skips \"Ok\" twice" },
+		{ LABEL("x: {return: {Err.A: e}, skip: [Err]}"), 7, 38, "Err",
+		  "return" OF
+		  " names \"Err\" and also \"Err.A\" below it; name all variants below it instead" },
+		{ LABEL("x: {arg: v, values: {A: a}, skip: [1]}"), 7, 42, "1",
+		  "values" OF " mixes variants with numbers" },
+		{ LABEL("x: {return: {Err: e}, skip: [O-k]}"), 7, 36, "O-k",
+		  "value \"O-k\" must be true, false, a number or a variant like Pending or Ok.Accepted" },
+		{ LABEL("x: {outcome: {returned: a}, skip: [panicked]}"), 7, 35, "skip",
+		  "outcome" OF " needs no \"skip\": \"on\" says which ends count" },
+		{ LABEL("x: {return: {Err: e}, skp: [Ok]}"), 7, 29, "skp",
+		  "unknown key \"skp\" in label \"x\" of metric \"mpc_a_total\"; did you mean \"skip\"?" },
+	};
+
+	(void)state;
+	expect_faults(cases, ARRAY_SIZE(cases));
+}
+
 static void refuses_names_and_values(void **state)
 {
 	static const struct fault_case cases[] = {
@@ -166,6 +211,8 @@ int main(void)
 		cmocka_unit_test(reads_constants),
 		cmocka_unit_test(reads_arguments),
 		cmocka_unit_test(reads_results_and_outcomes),
+		cmocka_unit_test(reads_what_is_skipped),
+		cmocka_unit_test(refuses_skips),
 		cmocka_unit_test(refuses_names_and_values),
 		cmocka_unit_test(refuses_sources),
 		cmocka_unit_test(refuses_maps),

@@ -67,6 +67,25 @@ static void tells_numbers_from_labels(void **state)
 	profile_free(profile);
 }
 
+/* What a function returned; the same path of an argument is another value. */
+static void reads_results(void **state)
+{
+	struct profile *profile = parse_good(COUNTER(
+		"    from: a::b\n    value: {return: Ok.len()}\n") "  y:\n    type: gauge\n    help: H\n    from: a::b\n"
+								   "    value: {return: Ok.len()}\n"
+								   "  z:\n    type: gauge\n    help: H\n    from: a::b\n"
+								   "    value: {arg: Ok.len()}\n");
+
+	(void)state;
+	assert_int_equal(profile->funcs[0].n_values, 2);
+	assert_int_equal(profile->funcs[0].values[0].kind, PROFILE_VALUE_RETURN);
+	assert_true(profile->funcs[0].values[0].is_number);
+	assert_string_equal(profile->funcs[0].values[0].path, "Ok.len()");
+	assert_int_equal(profile->metrics[1].sources[0].number, 0);
+	assert_int_equal(profile->metrics[2].sources[0].number, 1);
+	profile_free(profile);
+}
+
 static void refuses_forms(void **state)
 {
 #define VALUE(text) COUNTER("    from: a::b\n    value: " text "\n")
@@ -76,7 +95,17 @@ static void refuses_forms(void **state)
 		{ VALUE("{args: n}"), 7, 13, "args",
 		  "unknown key \"args\" in value of " X "; did you mean \"arg\"?" },
 		{ VALUE("{arg: n, values: {1: one}}"), 7, 21, "values",
-		  "unknown key \"values\" in value of " X "; it may have arg" },
+		  "unknown key \"values\" in value of " X "; it may have arg, return" },
+		{ VALUE("{retrun: Ok}"), 7, 13, "retrun",
+		  "unknown key \"retrun\" in value of " X "; did you mean \"return\"?" },
+		{ VALUE("{arg: n, return: Ok}"), 7, 21, "return",
+		  "value of " X " has both \"arg\" and \"return\"; a number has one source" },
+		{ VALUE("{return: {Ok: ok}}"), 7, 21, "{Ok: ok}",
+		  "return of value of " X " must be text, but here is a mapping" },
+		{ VALUE("{return: Ok.length()}"), 7, 24, "length()",
+		  "result \"Ok.length()\" must be variants and fields, like Ok, Ok.len() or Ok.Accepted.count, or number where the function returns one" },
+		{ VALUE("{return: Ok.shared_secret}"), 7, 24, "shared_secret",
+		  "result \"Ok.shared_secret\" names a secret; the agent reads no keys, shares, nonces or plaintext" },
 		{ VALUE("{arg: }"), 7, 13, "arg",
 		  "arg of value of " X " must be text, but here is nothing" },
 		{ VALUE("{arg: vote::a}"), 7, 18, "vote::a",
@@ -156,6 +185,7 @@ int main(void)
 		cmocka_unit_test(reads_numbers),
 		cmocka_unit_test(reads_numbers_of_sources),
 		cmocka_unit_test(tells_numbers_from_labels),
+		cmocka_unit_test(reads_results),
 		cmocka_unit_test(refuses_forms),
 		cmocka_unit_test(wants_numbers_everywhere),
 		cmocka_unit_test(names_and_buckets_of_histograms),

@@ -182,6 +182,31 @@ static void arguments(void **state)
 	assert_string_equal(fault.why, "is longer than 128 characters");
 }
 
+static void results(void **state)
+{
+	static const char *const good[] = { "Ok",     "Ok.len()", "len()", "Ok.Accepted.count",
+					    "number", "0",        "Ok.1",  "current_size" };
+	static const char form[] =
+		"must be variants and fields, like Ok, Ok.len() or Ok.Accepted.count, or number where the function returns one";
+	static const char secret[] =
+		"names a secret; the agent reads no keys, shares, nonces or plaintext";
+	static const struct word_case bad[] = {
+		{ "Ok::Some", 0, 8, form },
+		{ "Ok.count()", 3, 7, form },
+		{ "Ok..n", 3, 1, "has a dot with nothing at one side of it" },
+		{ "len().n", 0, 5, "must stand at the end: a length has no fields" },
+		{ "Ok.key_share", 3, 9, secret },
+		{ "Ok.nonces.len()", 3, 6, secret },
+		{ "a.b.c.d.e.f.g", 12, 1, "goes through more than five fields" },
+	};
+	struct word_fault fault;
+
+	(void)state;
+	EXPECT_GOOD(word_is_result, good);
+	EXPECT_BAD(word_is_result, bad);
+	assert_false(word_is_argument("len()", &fault));
+}
+
 static void raw_values(void **state)
 {
 	static const char *const good[] = {
@@ -256,7 +281,8 @@ int main(void)
 		cmocka_unit_test(profile_names), cmocka_unit_test(metric_names),
 		cmocka_unit_test(label_names),   cmocka_unit_test(label_values),
 		cmocka_unit_test(arguments),     cmocka_unit_test(raw_values),
-		cmocka_unit_test(variables),     cmocka_unit_test(times),
+		cmocka_unit_test(results),       cmocka_unit_test(variables),
+		cmocka_unit_test(times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,17 @@ static inline struct profile *results_profile(const char *function, const char *
 	return tiny_profile(text);
 }
 
+/* A profile with one function of results.rs and a number of its result. */
+static inline struct profile *results_numbers(const char *function, const char *path)
+{
+	_free_ char *text = mem_printf("profile: x\nmetrics:\n  a_total:\n    type: counter\n"
+				       "    help: x\n    from: results::%s\n"
+				       "    value: {return: %s}\n",
+				       function, path);
+
+	return tiny_profile(text);
+}
+
 /* The inlined poll of the one function of @profile. */
 static inline struct debug_hit results_inlined(const struct tiny *t, const struct profile *profile)
 {

@@ -20,7 +20,8 @@ static int clear(void **state)
 	return 0;
 }
 
-/* Builds the tests of a value with these pairs of raw and label, which end in NULL. */
+/* Builds the tests of a value with these pairs of raw and label, which end in NULL.
+ * An empty label is skipped. */
 static bool build(const struct type_place *place, const char *const *pairs)
 {
 	struct profile_choice choices[ABI_CHOICES_MAX + 4];
@@ -29,7 +30,8 @@ static bool build(const struct type_place *place, const char *const *pairs)
 	clear(NULL);
 	for (; *pairs; pairs += 2)
 		choices[value.n_choices++] =
-			(struct profile_choice){ (char *)pairs[0], (char *)pairs[1] };
+			(struct profile_choice){ (char *)pairs[0],
+						 *pairs[1] ? (char *)pairs[1] : NULL };
 	return type_tests(place, &value, &out, &why);
 }
 
@@ -77,6 +79,26 @@ static void tells_bools(void **state)
 	assert_int_equal(out.tests[0].recipe.width, 1);
 	choice_is(&out.tests[0].choices[0], 1, "yes", 0);
 	choice_is(&out.tests[0].choices[1], 0, "no", 0);
+	tiny_close(&t);
+}
+
+/* What is skipped is told from what nobody named. */
+static void skips(void **state)
+{
+	struct tiny t = tiny_open();
+	struct type_place p = tiny_place(t.dbg, DW_TAG_enumeration_type, "Kind");
+
+	(void)state;
+	assert_true(BUILD(&p, "Timeout", "late", "Malformed", ""));
+	choice_is(&out.tests[0].choices[0], 5, "late", 0);
+	choice_is(&out.tests[0].choices[1], 6, NULL, 0);
+	assert_false(out.tests[0].choices[0].skip);
+	assert_true(out.tests[0].choices[1].skip);
+	assert_false(out.tests[0].otherwise.skip);
+	p = tiny_place(t.dbg, DW_TAG_structure_type, "Result<tiny::Verdict, tiny::Fault>");
+	assert_true(BUILD(&p, "Ok", "", "Err", "bad"));
+	assert_int_equal(out.n_tests, 1);
+	assert_int_equal(out.tests[0].choices[0].skip + out.tests[0].choices[1].skip, 1);
 	tiny_close(&t);
 }
 
@@ -174,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(tells_numbers, clear),
 		cmocka_unit_test_teardown(tells_bools, clear),
+		cmocka_unit_test_teardown(skips, clear),
 		cmocka_unit_test_teardown(tells_enumerators, clear),
 		cmocka_unit_test_teardown(tells_variants, clear),
 		cmocka_unit_test_teardown(refuses_other_types, clear),

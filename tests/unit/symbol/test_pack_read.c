@@ -164,7 +164,8 @@ static void refuses_bad_values(void **state)
 	refused("255 = unknown", "256 = unknown", 19, "at most 255");
 	refused("255 = unknown", "-1 = unknown", 19, "a raw value or the word else");
 	refused("255 = unknown", "255 unknown", 19, "= expected");
-	refused("255 = unknown", "255 = nothing", 19, "a label, a test or the word unknown");
+	refused("255 = unknown", "255 = nothing", 19,
+		"a label, a test, or the word skip or unknown");
 	refused("255 = unknown", "255 = test 1", 21, "leads to test 1 and has only 1");
 	refused("      else \"yes\"\n", "", 20, "a raw value or the word else expected");
 	refused("= test 1", "= test 0", 23, "which is not behind it");
@@ -192,6 +193,8 @@ static void reads_numbers(void **state)
 		"    number [key-104]+16:8\n",
 		"    signed rdi:4r\n",
 		"    test key-8:1\n      0 = test 1\n      else unknown\n    signed key:2\n",
+		"    test key-8:1\n      0 = test 1\n      else skip\n    number key:2\n",
+		"    test key-8:1\n      0 = skip\n      1 = \"one\"\n      else unknown\n",
 	};
 
 	(void)state;
@@ -217,6 +220,8 @@ static void refuses_bad_numbers(void **state)
 		{ "    number key:8\n    test key:1\n      else unknown\n",
 		  "p:10: value, site or end expected" },
 		{ "    number key:8\n    number key:8\n", "p:10: value, site or end expected" },
+		{ "    test key:1\n      1 = skip 1\n      else unknown\n",
+		  "p:10: the end of the line expected" },
 		{ "    unsigned key:8\n", "p:9: test, number or signed expected" },
 		{ "    test key:1\n      1 = test 2\n      else unknown\n    number key:8\n",
 		  "the value above leads to test 2 and has only 2" },

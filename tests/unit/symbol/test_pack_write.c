@@ -21,6 +21,19 @@ static void writes_everything(void **state)
 	assert_string_equal(out.text, TINY_PACK);
 }
 
+static void writes_what_is_skipped(void **state)
+{
+	_cleanup_(plan_freep) struct plan *plan = tiny_plan();
+	_strbuf_ struct strbuf out = {};
+
+	(void)state;
+	plan->sites[0].values[0].tests[0].choices[1].skip = true;
+	plan->sites[0].values[1].tests[2].otherwise.skip = true;
+	pack_write(plan, &out);
+	assert_non_null(strstr(out.text, "      255 = skip\n      else \"yes\"\n"));
+	assert_non_null(strstr(out.text, "      7 = \"seven\"\n      else skip\n"));
+}
+
 static void writes_nothing_much(void **state)
 {
 	struct plan empty = {};
@@ -64,6 +77,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_everything),
+		cmocka_unit_test(writes_what_is_skipped),
 		cmocka_unit_test(writes_nothing_much),
 		cmocka_unit_test(writes_the_code_of_what_has_no_build_id),
 		cmocka_unit_test(names_no_folder),

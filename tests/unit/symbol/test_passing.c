@@ -55,11 +55,45 @@ static void scalars(void **state)
 	tiny_close(&t);
 }
 
+static void bytes_in(struct passing how, struct abi_recipe r, bool second, int tail,
+		     bool in_register)
+{
+	bool is_second;
+
+	assert_true(passing_in_register(&how, &r, &is_second));
+	assert_int_equal(is_second, second);
+	assert_int_equal(r.tail, tail);
+	assert_int_equal(r.n_steps, 0);
+	assert_int_equal(r.in_register, in_register);
+}
+
+static void finds_bytes_in_registers(void **state)
+{
+	const struct passing one = { PASSING_RAX, 0 }, two = { PASSING_PAIR, 4 },
+			     wide = { PASSING_PAIR, 8 }, memory = { PASSING_MEMORY, 0 };
+	struct abi_recipe pointer = { .n_steps = 1, .add = { 8 }, .width = 2, .tail = 24 };
+	struct abi_recipe half = pointer;
+	bool second;
+
+	(void)state;
+	bytes_in(one, (struct abi_recipe){ .width = 4, .tail = 4 }, false, 4, true);
+	bytes_in(two, (struct abi_recipe){ .width = 4 }, false, 0, true);
+	bytes_in(two, (struct abi_recipe){ .width = 2, .tail = 6 }, true, 2, true);
+	bytes_in(wide, pointer, true, 24, false); /* it is the register */
+	assert_false(passing_in_register(&one, &half, &second));
+	assert_false(passing_in_register(&memory, &(struct abi_recipe){ .width = 4 }, &second));
+	assert_false(
+		passing_in_register(&one, &(struct abi_recipe){ .width = 8, .tail = 4 }, &second));
+	assert_false(
+		passing_in_register(&two, &(struct abi_recipe){ .width = 2, .tail = 2 }, &second));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_measured),
 		cmocka_unit_test(scalars),
+		cmocka_unit_test(finds_bytes_in_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

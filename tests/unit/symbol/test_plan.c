@@ -43,6 +43,23 @@ static void clears_a_value(void **state)
 	plan_value_clear(value);
 }
 
+static void says_what_a_value_is(void **state)
+{
+	const struct profile_value wants[] = {
+		{ .kind = PROFILE_VALUE_ARG, .path = (char *)"vote.approve" },
+		{ .kind = PROFILE_VALUE_RETURN, .path = (char *)"" },
+		{ .kind = PROFILE_VALUE_RETURN, .is_number = true, .path = (char *)"Ok.len()" },
+	};
+	const char *const texts[] = { "vote.approve", "result", "result Ok.len()" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		_free_ char *text = plan_value_text(&wants[i]);
+
+		assert_string_equal(text, texts[i]);
+	}
+}
+
 static void adds_rows(void **state)
 {
 	_cleanup_(plan_freep) struct plan *plan = mem_alloc(sizeof(*plan));
@@ -90,8 +107,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_states),   cmocka_unit_test(frees_everything),
-		cmocka_unit_test(clears_a_value), cmocka_unit_test(adds_rows),
-		cmocka_unit_test(sorts_sites),
+		cmocka_unit_test(clears_a_value), cmocka_unit_test(says_what_a_value_is),
+		cmocka_unit_test(adds_rows),      cmocka_unit_test(sorts_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

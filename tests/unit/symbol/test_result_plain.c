@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "symbol/pack_recipe.h"
 #include "symbol/results_elf.h"
 #include "symbol/tiny_function.h"
 #include "symbol/tiny_type.h"
@@ -182,6 +183,43 @@ static void a_jump_leaves_the_result_to_another(void **state)
 	tiny_close(&results);
 }
 
+/* A number of the result, in registers, in memory and behind a pointer in a register. */
+static void numbers(void **state)
+{
+	static const struct {
+		const char *function, *path, *recipes;
+	} forms[] = {
+		{ "plain::pair", "Ok", "rax:8r rdx:8r" },
+		{ "plain::nested", "Err", "rax:1r rax+4:4r" },
+		{ "plain::duo", "Err", "rax:1r rdx:1r" },
+		{ "plain::pointer", "Some", "rax:8r rax:4" },
+		{ "plain::wide", "Err", "saved:4 saved+4:4" },
+	};
+	struct tiny results = results_open();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		struct profile *asked = results_numbers(forms[i].function, forms[i].path);
+		_strbuf_ struct strbuf out = {};
+		const struct plan_value *value;
+		struct plan *plan = NULL;
+
+		assert_int_equal(resolve_plan(results.fd, "results.elf", NULL, asked, &plan, NULL),
+				 0);
+		assert_int_equal(results_site(plan, ABI_SITE_RETURN)->n_values, 1);
+		value = &results_site(plan, ABI_SITE_RETURN)->values[0];
+		assert_int_equal(value->reading, PLAN_NUMBER);
+		for (size_t n = 0; n < value->n_tests; n++) {
+			strbuf_puts(&out, n ? " " : "");
+			pack_recipe_write(&value->tests[n].recipe, &out);
+		}
+		assert_string_equal(out.text, forms[i].recipes);
+		plan_free(plan);
+		profile_free(asked);
+	}
+	tiny_close(&results);
+}
+
 static void says_what_is_unknown(void **state)
 {
 	(void)state;
@@ -201,6 +239,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(results_in_memory, start, stop),
 		cmocka_unit_test(every_form),
 		cmocka_unit_test(a_jump_leaves_the_result_to_another),
+		cmocka_unit_test(numbers),
 		cmocka_unit_test_setup_teardown(says_what_is_unknown, start, stop),
 	};
 

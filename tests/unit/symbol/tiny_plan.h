@@ -48,8 +48,9 @@ static inline void tiny_choice(struct plan_test *test, uint64_t raw, const char 
 			       unsigned next)
 {
 	test->choices = mem_grow(test->choices, test->n_choices + 1, sizeof(*test->choices));
-	test->choices[test->n_choices++] =
-		(struct plan_choice){ raw, label ? mem_strdup(label) : NULL, next };
+	test->choices[test->n_choices++] = (struct plan_choice){
+		.raw = raw, .label = label ? mem_strdup(label) : NULL, .next = next
+	};
 }
 
 static inline void tiny_values(struct plan_site *site)
