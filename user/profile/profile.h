@@ -32,6 +32,7 @@ enum profile_value_kind {
 struct profile_value {
 	enum profile_value_kind kind;
 	bool is_number; /* the number itself is wanted, and there are no choices */
+	bool is_key;    /* a hash of it is, to find calls of the same; there are none either */
 	char *path; /* for ARG: "self.pool.len()"; for a number of RETURN: "Ok.len()"; otherwise "" */
 	struct profile_choice *choices;
 	size_t n_choices;
@@ -74,6 +75,9 @@ struct profile_source {
 	unsigned on;   /* mask of enum profile_end; default PROFILE_END_RETURN */
 	size_t number; /* of a metric of numbers: index in func.values */
 	bool down;     /* of a gauge: its calls count down */
+	bool begins;   /* of spans: its calls begin them, else they end them … */
+	bool at_start; /* … where the call begins and not where it ends as `on` says */
+	size_t key;    /* of spans: index in func.values */
 	/* per label of the metric: a constant (index of its value in the label's set) or a captured value */
 	struct {
 		bool constant;
@@ -92,6 +96,11 @@ struct profile_metric {
 	/* gauge of numbers: seconds after which a number that no call has renewed is not shown
 	 * any more; 0: never */
 	uint64_t stale_after;
+	/* histogram: of times between calls of functions that begin a span and of those that
+	 * end it, which have no labels of sources that begin */
+	bool is_of_spans;
+	uint64_t within; /* seconds that an open span is waited for */
+	uint64_t late;   /* seconds after its end in which its key opens none */
 	unsigned line;
 	struct profile_label labels[PROFILE_LABELS_MAX];
 	size_t n_labels;

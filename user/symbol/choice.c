@@ -334,6 +334,8 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 	Dwarf_Die type;
 	unsigned index;
 
+	if (value->is_key)
+		return type_key(place, out, why);
 	if (value->is_number)
 		return value->kind == PROFILE_VALUE_RETURN ?
 			       type_result(place, value->path, out, why) :

@@ -60,7 +60,7 @@ static bool is_named(const char *full, const char *name)
 	return strncmp(full, name, n) == 0 && (full[n] == '<' || full[n] == '\0');
 }
 
-static bool find_member(Dwarf_Die *type, const char *name, Dwarf_Die *out)
+bool type_member(Dwarf_Die *type, const char *name, Dwarf_Die *out)
 {
 	if (dwarf_child(type, out) != 0)
 		return false;
@@ -79,7 +79,7 @@ static bool take_word(struct type_place *place, const char *name, struct strbuf 
 	Dwarf_Die container = place->type, member;
 	uint64_t encoding = 0;
 
-	if (find_member(&container, name, &member) && type_enter_member(place, &member) &&
+	if (type_member(&container, name, &member) && type_enter_member(place, &member) &&
 	    dwarf_tag(&place->type) == DW_TAG_base_type && type_size(&place->type) == 8 &&
 	    type_word(&place->type, DW_AT_encoding, &encoding) && encoding == DW_ATE_unsigned)
 		return true;
@@ -94,7 +94,7 @@ static bool is_fat_pointer(Dwarf_Die *type)
 
 	return name &&
 	       (*name == '&' || *name == '*' || strncmp(name, "alloc::boxed::Box<", 18) == 0) &&
-	       find_member(type, "data_ptr", &member) && find_member(type, "length", &member);
+	       type_member(type, "data_ptr", &member) && type_member(type, "length", &member);
 }
 
 /* The entry of @type in the table, or NULL. */
@@ -115,7 +115,7 @@ bool type_enter_wrapper(struct type_place *place)
 
 	if (!entry)
 		return type_enter_only_member(place);
-	return !entry->is_length && entry->member && find_member(&type, entry->member, &member) &&
+	return !entry->is_length && entry->member && type_member(&type, entry->member, &member) &&
 	       type_enter_member(place, &member);
 }
 

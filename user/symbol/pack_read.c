@@ -57,6 +57,29 @@ static bool read_number(struct pack_text *t, struct plan_value *value)
 	return pack_recipe(t, false, &value->tests[value->n_tests++].recipe) && pack_done(t);
 }
 
+/* `key text R R`, `key words R R`, `key word R` or `key signed R`: all of a value that is
+ * a key. */
+static bool read_key(struct pack_text *t, struct plan_value *value)
+{
+	size_t n = 2;
+
+	if (value->n_tests)
+		return pack_bad(t, "a key has no tests in front of it");
+	value->reading = PLAN_KEY;
+	if (pack_word(t, "text"))
+		value->reading = PLAN_KEY_TEXT;
+	else if (pack_word(t, "signed"))
+		value->reading = PLAN_KEY_SIGNED, n = 1;
+	else if (pack_word(t, "word"))
+		n = 1;
+	else if (!pack_word(t, "words"))
+		return pack_unexpected(t, "text, words, word or signed");
+	while (value->n_tests < n)
+		if (!pack_recipe(t, false, &value->tests[value->n_tests++].recipe))
+			return false;
+	return pack_done(t);
+}
+
 static bool read_test(struct pack_text *t, struct plan_value *value)
 {
 	size_t index = value->n_tests;
@@ -115,8 +138,10 @@ static bool read_value(struct pack_text *t, struct plan_site *site)
 		value->reading = PLAN_SIGNED;
 	if (value->reading != PLAN_LABEL && !read_number(t, value))
 		return false;
+	if (value->reading == PLAN_LABEL && pack_word(t, "key") && !read_key(t, value))
+		return false;
 	if (!value->n_tests)
-		return pack_unexpected(t, "test, number or signed");
+		return pack_unexpected(t, "test, number, signed or key");
 	return targets_exist(t, value);
 }
 

@@ -20,6 +20,9 @@
  *     value 1 "request.shares.len()"
  *       number key-72:8                the number itself, behind its tests if it has any;
  *                                      `signed` where it may be negative
+ *     value 2 "vote.tx_id"
+ *       key text key-96:8 key-88:8     what is hashed: where a text is and its length;
+ *                                      `key word R`, `key signed R` or `key words R R`
  *   end
  */
 #include "symbol/pack.h"
@@ -118,10 +121,28 @@ static const char *const readings[] = {
 	[PLAN_SIGNED] = "signed",
 };
 
+static void write_key(const struct plan_value *value, struct strbuf *out)
+{
+	strbuf_printf(out, "    key %s",
+		      value->reading == PLAN_KEY_TEXT   ? "text" :
+		      value->reading == PLAN_KEY_SIGNED ? "signed" :
+		      value->n_tests > 1                ? "words" :
+							  "word");
+	for (size_t t = 0; t < value->n_tests; t++) {
+		strbuf_putc(out, ' ');
+		pack_recipe_write(&value->tests[t].recipe, out);
+	}
+	strbuf_putc(out, '\n');
+}
+
 static void write_value(const struct plan_value *value, struct strbuf *out)
 {
 	strbuf_printf(out, "  value %u ", value->slot);
 	write_named("", value->text, out);
+	if (plan_is_key(value)) {
+		write_key(value, out);
+		return;
+	}
 	for (size_t t = 0; t < value->n_tests; t++) {
 		const struct plan_test *test = &value->tests[t];
 		bool number = value->reading != PLAN_LABEL && t + 1 == value->n_tests;

@@ -143,6 +143,11 @@ void plan_clean(struct plan *plan)
 			clean(plan->sites[i].values[v].text);
 }
 
+bool plan_is_key(const struct plan_value *value)
+{
+	return value->reading >= PLAN_KEY;
+}
+
 void plan_value_clear(struct plan_value *value)
 {
 	for (size_t t = 0; t < value->n_tests; t++) {

@@ -35,8 +35,16 @@ struct plan_test {
 };
 
 /* What a captured value is. A number's last test compares nothing: what its recipe
- * reads is the number. */
-enum plan_reading { PLAN_LABEL, PLAN_NUMBER, PLAN_SIGNED /* a number that may be negative */ };
+ * reads is the number. Nor do those of a key, which is hashed: one or two words, or where
+ * a text is and its length. */
+enum plan_reading {
+	PLAN_LABEL,
+	PLAN_NUMBER,
+	PLAN_SIGNED, /* a number that may be negative */
+	PLAN_KEY,
+	PLAN_KEY_SIGNED, /* one word that may be negative */
+	PLAN_KEY_TEXT,
+};
 
 /* How a captured value of the function is read at one site. */
 struct plan_value {
@@ -121,6 +129,7 @@ void plan_sort_sites(struct plan *plan);
 /* Replaces what could steer a terminal in all texts of the plan: they come from outside. */
 void plan_clean(struct plan *plan);
 void plan_value_clear(struct plan_value *value);
+bool plan_is_key(const struct plan_value *value);
 void plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);
 const char *plan_kind_name(enum abi_site_kind kind); /* "start", "return", "panic", "cancel" */

@@ -13,7 +13,8 @@ static const char *when(enum abi_site_kind kind)
 static void write_value(const struct plan_site *site, const struct plan_value *value,
 			struct strbuf *out)
 {
-	strbuf_puts(out, value->text ? value->text : "a value");
+	strbuf_printf(out, "%s%s", plan_is_key(value) ? "a hash of " : "",
+		      value->text ? value->text : "a value");
 	for (size_t t = 0; t < value->n_tests; t++) {
 		strbuf_puts(out, t ? ", " : " from ");
 		pack_recipe_write(&value->tests[t].recipe, out);

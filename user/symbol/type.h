@@ -51,6 +51,8 @@ bool type_move(struct type_place *place, uint64_t offset);
 
 /* To a member of the place's struct: from it to the field. */
 bool type_enter_member(struct type_place *place, Dwarf_Die *member);
+/* The member of a struct of that name; false where it has none. In length.c. */
+bool type_member(Dwarf_Die *type, const char *name, Dwarf_Die *out);
 /* To the one member of a struct that takes room (a newtype); false where it has none or several. */
 bool type_enter_only_member(struct type_place *place);
 
@@ -93,8 +95,12 @@ bool type_number(const struct type_place *place, struct plan_value *out, struct 
 bool type_result(const struct type_place *place, const char *path, struct plan_value *out,
 		 struct strbuf *why);
 
+/* Fills @out with the way to an id that can be hashed at the place (or behind pointers and
+ * newtypes there): a whole number, a text, or 16 bytes of a type that is called an id. */
+bool type_key(const struct type_place *place, struct plan_value *out, struct strbuf *why);
+
 /* Builds the tests that tell the choices of @value apart at @place, or
- * reads the number there when @value is one. */
+ * reads the number or the key there when @value is one. */
 bool type_tests(const struct type_place *place, const struct profile_value *value,
 		struct plan_value *out, struct strbuf *why);
 

@@ -51,6 +51,12 @@ pub struct HashSet<K> {
 pub struct Names(pub Vec<String>, pub PhantomData<u8>);
 pub struct Presignature(pub u64);
 pub struct SecretShare(pub u64);
+pub struct TxId(pub String);
+pub struct SessionId(pub [u8; 16]);
+pub struct ShortId(pub [u8; 12]);
+pub struct WordsId(pub [u16; 16]);
+pub struct SealingSecretId(pub [u8; 16]);
+pub struct Digest(pub [u8; 16]);
 pub struct Beside {
     pub bytes: [u8; 8],
     pub items: Vec<u8>,
@@ -103,6 +109,15 @@ pub struct Held {
     pub reference: &'static Cell<u64>,
     pub raw_bytes: *const u8,
     pub size: usize,
+    pub tx: TxId,
+    pub tx_behind: &'static TxId,
+    pub session: SessionId,
+    pub sessions: Arc<SessionId>,
+    pub short: ShortId,
+    pub words: WordsId,
+    pub sealing: SealingSecretId,
+    pub digest: Digest,
+    pub wide_signed: i128,
 }
 
 #[no_mangle]

@@ -158,7 +158,7 @@ static void refuses_bad_values(void **state)
 	refused("value 3", "value 0", 21, "value 0 stands twice");
 	refused("value 3", "value 4", 21, "at most 3");
 	refused("value 3 \"kind\"", "value 3", 21, "what a value is expected");
-	refused("    test key-104:1\n", "", 17, "test, number or signed expected");
+	refused("    test key-104:1\n", "", 17, "test, number, signed or key expected");
 	refused("key-104:1", "key-104", 17, "has a width");
 	refused("key-104:1", "key-104:1r", 17, "past a register");
 	refused("255 = unknown", "256 = unknown", 19, "at most 255");
@@ -195,6 +195,10 @@ static void reads_numbers(void **state)
 		"    test key-8:1\n      0 = test 1\n      else unknown\n    signed key:2\n",
 		"    test key-8:1\n      0 = test 1\n      else skip\n    number key:2\n",
 		"    test key-8:1\n      0 = skip\n      1 = \"one\"\n      else unknown\n",
+		"    key text key-96:8 [key-88]+8:8\n",
+		"    key words rdi:8 rdi+8:8\n",
+		"    key word rdi:4r\n",
+		"    key signed key:2\n",
 	};
 
 	(void)state;
@@ -222,7 +226,14 @@ static void refuses_bad_numbers(void **state)
 		{ "    number key:8\n    number key:8\n", "p:10: value, site or end expected" },
 		{ "    test key:1\n      1 = skip 1\n      else unknown\n",
 		  "p:10: the end of the line expected" },
-		{ "    unsigned key:8\n", "p:9: test, number or signed expected" },
+		{ "    unsigned key:8\n", "p:9: test, number, signed or key expected" },
+		{ "    key letters rdi:8\n", "p:9: text, words, word or signed expected" },
+		{ "    key text rdi:8\n", "p:9: a recipe names no register" },
+		{ "    key word rdi:8 rsi:8\n", "p:9: the end of the line expected" },
+		{ "    key words rdi rsi\n", "p:9: the recipe of a value has a width" },
+		{ "    test key:1\n      else unknown\n    key word rdi:8\n",
+		  "p:11: a key has no tests in front of it" },
+		{ "    key word rdi:8\n    number rdi:8\n", "p:10: value, site or end expected" },
 		{ "    test key:1\n      1 = test 2\n      else unknown\n    number key:8\n",
 		  "the value above leads to test 2 and has only 2" },
 		{ "    test key:1\n      else unknown\n    test key:1\n      else unknown\n"

@@ -32,6 +32,16 @@ static void frees_everything(void **state)
 	plan_free(mem_alloc(sizeof(*plan)));
 }
 
+static void knows_keys(void **state)
+{
+	struct plan_value value = { .reading = PLAN_SIGNED };
+
+	(void)state;
+	assert_false(plan_is_key(&value));
+	for (value.reading = PLAN_KEY; value.reading <= PLAN_KEY_TEXT; value.reading++)
+		assert_true(plan_is_key(&value));
+}
+
 static void clears_a_value(void **state)
 {
 	_cleanup_(plan_freep) struct plan *plan = tiny_plan();
@@ -108,7 +118,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_states),   cmocka_unit_test(frees_everything),
 		cmocka_unit_test(clears_a_value), cmocka_unit_test(says_what_a_value_is),
-		cmocka_unit_test(adds_rows),      cmocka_unit_test(sorts_sites),
+		cmocka_unit_test(knows_keys),     cmocka_unit_test(adds_rows),
+		cmocka_unit_test(sorts_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,17 @@ static void add(struct plan_site *site, const char *text, int tail)
 	plan_add_value(site, &value);
 }
 
+static void says_that_a_key_is_hashed(void **state)
+{
+	_cleanup_(plan_freep) struct plan *plan = tiny_plan();
+	_strbuf_ struct strbuf out = {};
+
+	(void)state;
+	plan->sites[0].values[0].reading = PLAN_KEY;
+	reads_write(plan, 0, &out);
+	assert_non_null(strstr(out.text, "a hash of vote.approve from key-104:1 at the start"));
+}
+
 /* Two ends that read the same are one, and what only begins or ends alike is not. */
 static void says_everything_once(void **state)
 {
@@ -67,6 +78,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_values_and_places),
 		cmocka_unit_test(says_nothing_where_nothing_is_read),
+		cmocka_unit_test(says_that_a_key_is_hashed),
 		cmocka_unit_test(says_everything_once),
 	};
 
