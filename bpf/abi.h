@@ -33,6 +33,10 @@
 #define ABI_NODE_TRIES 16
 #define ABI_NODE_CELLS_MAX 65536
 #define ABI_SHARDS_MAX 64
+#define ABI_SPANS_MAX 32         /* metrics of spans */
+#define ABI_SPAN_NODE_MAX 8192   /* keys of spans known at once, of one node … */
+#define ABI_SPAN_TABLE_MAX 65536 /* … and of all */
+#define ABI_TEXT_MAX 128         /* bytes of a text that is hashed */
 #define ABI_IN_FLIGHT_BITS 12
 #define ABI_IN_FLIGHT_BUCKETS (1 << ABI_IN_FLIGHT_BITS) /* of ABI_BUCKET_CALLS each */
 #define ABI_BUCKET_CALLS 7
@@ -98,13 +102,24 @@ struct abi_test {
 };
 
 /*
+ * A value that is hashed tells which calls of several functions belong together. Its
+ * tests compare nothing: of words the recipes read what is hashed, one behind the other;
+ * of a text the first one reads where it is and the second its length, which is 1 to
+ * ABI_TEXT_MAX bytes. Every hash begins with a seed that each agent chooses for itself, and
+ * nothing but the hash is kept: as the number of the call.
+ */
+enum abi_hashed { ABI_HASHED_NOT, ABI_HASHED_WORDS, ABI_HASHED_TEXT };
+#define ABI_HASHED_TESTS 2
+
+/*
  * Turns memory of the program into the index of a label value, or into a number:
  * then the last test compares nothing, what its recipe reads is the number, and the
  * tests before it lead there (ABI_GOTO), to ABI_SKIP or to ABI_UNKNOWN.
  */
 struct abi_value {
 	__u32 n_tests;
-	__u32 is_signed; /* a number of two's complement */
+	__u16 is_signed; /* a number of two's complement */
+	__u16 hashed;    /* enum abi_hashed */
 	struct abi_test tests[ABI_TESTS_MAX];
 };
 
@@ -139,7 +154,12 @@ enum abi_binding_kind {
 	ABI_NUMBER_COUNTER,
 	ABI_NUMBER_HISTOGRAM,
 	ABI_NUMBER_GAUGE, /* the last number */
+	ABI_SPAN_FROM,    /* begins a span, */
+	ABI_SPAN_TO,      /* or ends it: a histogram of what lies between */
 };
+
+/* In abi_binding.on: not at an end of the call but where it begins. Only of spans. */
+#define ABI_ON_START 0x8
 
 /* A captured value that tells series apart. */
 struct abi_label {
@@ -151,16 +171,17 @@ struct abi_label {
 /* A function feeding one metric: where its cells are within a node's block. */
 struct abi_binding {
 	__u8 kind;
-	__u8 on; /* mask: 1 << (abi_site_kind - ABI_SITE_RETURN) */
+	__u8 on; /* mask: 1 << (abi_site_kind - ABI_SITE_RETURN), or ABI_ON_START */
 	__u8 n_labels;
 	__u8 n_bounds;
 	__u16 base;   /* cell of the series whose captured labels are all 0 (constants folded in) */
 	__u16 bounds; /* entry in the bounds table */
 	struct abi_label labels[ABI_LABELS_MAX];
-	__u16 missing; /* numbers: first of the ABI_MISSING_CELLS */
-	__u8 slot;     /* numbers: the captured value */
+	__u16 missing; /* numbers: first of the ABI_MISSING_CELLS; spans: of the ABI_SPAN_CELLS */
+	__u8 slot;     /* numbers and spans: the captured value */
 	__u8 at_end;   /* gauge: the number is read where the call ends, else where it begins */
-	__u8 pad[4];
+	__u8 span;     /* entry in the spans table */
+	__u8 pad[3];
 };
 
 /*
@@ -228,11 +249,62 @@ struct abi_outcome {
 };
 
 struct abi_func {
-	__u32 n_bindings;              /* of calls: the first ones */
-	__u32 n_numbers;               /* of numbers: behind them */
+	__u32 n_bindings; /* of calls: the first ones */
+	__u32 n_numbers;  /* of numbers: behind them */
+	__u32 n_spans;    /* of spans: behind those */
+	__u32 pad;
 	struct abi_outcome outcome[3]; /* by abi_site_kind - ABI_SITE_RETURN */
 	struct abi_binding bindings[ABI_BINDINGS_MAX];
-	__u64 pad[4];
+	__u64 pad2[3];
+};
+
+/*
+ * A span lies between calls of two functions that have the same key. The first call that
+ * begins it opens it; the first one that ends it within `within_ns` does so, and until
+ * `late_ns` after that the key is known, so that further calls change nothing. A hash table
+ * holds what is known of each key; who takes an entry out of it books what that means.
+ */
+struct abi_span {
+	__u64 within_ns;
+	__u64 late_ns;
+};
+
+struct abi_span_key {
+	__u64 hash;
+	__u32 node;
+	__u32 span;
+};
+
+struct abi_span_state {
+	__u64 opened_ns; /* CLOCK_MONOTONIC */
+	__u64 ended_ns;  /* 0 while it is open */
+};
+
+/* Programs look at the time themselves. User space takes out what is past later by this, so
+ * that no program is still at work with it. */
+#define ABI_SPAN_GRACE_NS 1000000000ull
+
+/* Book of a metric of spans on a node. Always: opened = ended + expired + open + lost, which
+ * is LOST_FULL and what user space forgot with the node. */
+enum abi_span_book {
+	ABI_SPAN_OPENED,
+	ABI_SPAN_ENDED,
+	ABI_SPAN_EXPIRED,
+	ABI_SPAN_LOST_FULL,   /* the table or the node's part of it had no room */
+	ABI_SPAN_NO_BEGIN,    /* an end of a key that is not known */
+	ABI_SPAN_LATE,        /* a beginning of a key whose span has ended */
+	ABI_SPAN_UNREAD_FROM, /* a call whose key could not be read, or is empty or too long */
+	ABI_SPAN_UNREAD_TO,
+	ABI_SPAN_CELLS,
+};
+
+/* What a look through the table found of one metric on one node. */
+struct abi_span_now {
+	__u64 oldest_ns; /* when the oldest open span was opened, 0: there is none */
+	__u32 open;
+	__u32 expired; /* were, and are taken out */
+	__u32 lost;    /* open ones, taken out because the node is to be forgotten */
+	__u32 pad;
 };
 
 /*

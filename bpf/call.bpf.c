@@ -18,6 +18,9 @@
 #include "bpf/abi.h"
 #include "bpf/tgid.h"
 
+#define ENOSPC 28
+#define EEXIST 17
+
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -301,8 +304,11 @@ static __noinline u32 read_number(struct pt_regs *ctx, const struct abi_value *v
 	return ABI_UNKNOWN;
 }
 
-/* Reads the numbers that this site captures into the call; returns @captured with
- * their bytes. A number that is missing is booked by the metrics that lack it. */
+static __noinline u32 read_hash(struct pt_regs *ctx, const struct abi_value *value, u64 key,
+				u64 saved, u64 *hash);
+
+/* Reads the numbers that this site captures into the call, and hashes of keys; returns
+ * @captured with their bytes. One that is missing is booked by the metrics that lack it. */
 static __noinline u32 capture_numbers(struct pt_regs *ctx, const struct abi_site *site, u64 key,
 				      struct abi_call *call, u32 captured)
 {
@@ -314,7 +320,10 @@ static __noinline u32 capture_numbers(struct pt_regs *ctx, const struct abi_site
 			break;
 		if (!(site->slot[i] & ABI_NUMBER_SLOT))
 			continue;
-		said = read_number(ctx, &values[at], key, call->saved, &call->number[slot]);
+		if (values[at].hashed)
+			said = read_hash(ctx, &values[at], key, call->saved, &call->number[slot]);
+		else
+			said = read_number(ctx, &values[at], key, call->saved, &call->number[slot]);
 		captured = (captured & ~(0xffu << slot * 8)) | said << slot * 8;
 	}
 	return captured;
@@ -503,6 +512,8 @@ static __noinline void book_numbers(const struct abi_site *site, u32 block, u32 
 	}
 }
 
+#include "bpf/span.h"
+
 /* ---- calls in flight ---------------------------------------------------------------- */
 
 #define NONE ABI_BUCKET_CALLS
@@ -566,6 +577,16 @@ static __noinline struct abi_call *spill(u64 key)
 
 /* ---- the programs --------------------------------------------------------------------- */
 
+/* The start of a call with numbers or spans. @at is what is captured of it, and above it the
+ * node's block. */
+static __noinline void start_numbered(struct pt_regs *ctx, const struct abi_site *site, u64 key,
+				      struct abi_call *call, u64 at)
+{
+	call->values = capture_numbers(ctx, site, key, call, at);
+	call->start_ns = bpf_ktime_get_ns();
+	book_spans(site, call, key, at >> 32, ABI_SITE_START);
+}
+
 static __always_inline int start(struct pt_regs *ctx)
 {
 	u32 index = bpf_get_attach_cookie(ctx), block, captured = UNKNOWN_VALUES, i;
@@ -593,8 +614,10 @@ static __always_inline int start(struct pt_regs *ctx)
 		call = find_spilled(key);
 	if (call) { /* its end was not seen: dropped or jumped out of */
 		book(site, block, ABI_SITE_CANCEL, call->values, call->start_ns);
-		if (unlikely(site->numbered))
+		if (unlikely(site->numbered)) {
 			book_numbers(site, block, ABI_SITE_CANCEL, call->values, call);
+			book_spans(site, call, key, block, ABI_SITE_CANCEL);
+		}
 	} else {
 		call = claim(first, key);
 		if (!call)
@@ -614,8 +637,10 @@ static __always_inline int start(struct pt_regs *ctx)
 			count_self(block, site, ABI_SELF_VALUE_FAULT, result >> 32);
 	}
 	call->saved = saved;
-	if (unlikely(site->numbered))
-		captured = capture_numbers(ctx, site, key, call, captured);
+	if (unlikely(site->numbered)) {
+		start_numbered(ctx, site, key, call, captured | (u64)block << 32);
+		return 0;
+	}
 	call->values = captured;
 	call->start_ns = bpf_ktime_get_ns();
 	return 0;
@@ -670,6 +695,8 @@ static __noinline bool end_numbered(struct pt_regs *ctx, const struct abi_site *
 	captured = capture_numbers(ctx, site, key, call, captured);
 	book(site, block, site->kind, captured, call->start_ns);
 	book_numbers(site, block, site->kind, captured, call);
+	call->values = captured;
+	book_spans(site, call, key, block, site->kind);
 	call->start_ns = 0;
 	*(volatile u64 *)&bucket->key[i] = 0;
 	return true;

@@ -4,7 +4,7 @@
  * instructions, exact counts. Prints a result line for each test.
  *
  *   10-kernel-call all            everything
- *   10-kernel-call few PREFIX     counts, labels and the filter, named PREFIX …
+ *   10-kernel-call few PREFIX     counts, labels, spans and the filter, named PREFIX …
  *   10-kernel-call below PREFIX   that for programs in a pid namespace of their own
  *   10-kernel-call perf PREFIX    that through perf events (kernels before 6.6)
  */
@@ -184,6 +184,59 @@ static void set_in_threads(void)
 		pthread_join(threads[t], NULL);
 }
 
+#define KEYS 2000
+
+/* All threads begin and end the same spans, without waiting for each other. */
+static void *span_many(void *n)
+{
+	for (uint64_t i = 0; i < KEYS; i++) {
+		char text[32] = {};
+		int size = snprintf(text, sizeof(text), "key number %lu", i);
+
+		if (n)
+			call_till(text, (uint64_t)size);
+		else
+			call_from(text, (uint64_t)size);
+	}
+	return NULL;
+}
+
+static void span_in_threads(long ending)
+{
+	pthread_t threads[THREADS];
+
+	for (int t = 0; t < THREADS; t++)
+		pthread_create(&threads[t], NULL, span_many, (void *)ending);
+	for (int t = 0; t < THREADS; t++)
+		pthread_join(threads[t], NULL);
+}
+
+/* Texts of every length that end where memory does, and each once more with another last
+ * byte; then one too long, one of no bytes, and one of which the last byte is not there. */
+static void span_at_edge(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char copy[ABI_TEXT_MAX];
+
+	if (at == MAP_FAILED || mprotect(at + page, page, PROT_NONE))
+		_exit(3);
+	memset(at, 'a', page);
+	for (size_t size = 1; size <= ABI_TEXT_MAX; size++) {
+		at[page - 1] = 'a';
+		call_from(at + page - size, size);
+		at[page - 1] = 'b';
+		call_from(at + page - size, size);
+		memset(copy, 'a', size);
+		call_till(copy, size); /* the same text elsewhere */
+	}
+	call_from(at, ABI_TEXT_MAX + 1);
+	call_from(at, 0);
+	for (size_t size = 2; size <= ABI_TEXT_MAX; size++)
+		call_from(at + page - size + 1, size);
+	munmap(at, 2 * page);
+}
+
 static char futures[FUTURES * 64];
 
 static void obey(struct order order)
@@ -213,6 +266,12 @@ static void obey(struct order order)
 		break;
 	case 'S':
 		set_in_threads();
+		break;
+	case 'k':
+		span_in_threads(order.n);
+		break;
+	case 'e':
+		span_at_edge();
 		break;
 	case 'v':
 		votes();
@@ -720,6 +779,58 @@ static void test_balance(struct bench *b)
 	       now.down - before.down);
 }
 
+static uint64_t of_spans(const struct bench *b, enum abi_span_book which)
+{
+	return b->cells[b->layout->spans[0].book + which];
+}
+
+/* opened = ended + expired + open + lost. */
+static bool spans_balanced(struct bench *b)
+{
+	_free_ struct maps_spans *spans = mem_alloc(sizeof(*spans));
+	struct err err = {};
+
+	must(maps_sweep(b->maps, spans, &err), &err);
+	read_cells(b);
+	return of_spans(b, ABI_SPAN_OPENED) ==
+	       of_spans(b, ABI_SPAN_ENDED) + of_spans(b, ABI_SPAN_EXPIRED) +
+		       of_spans(b, ABI_SPAN_LOST_FULL) + spans->of[b->node][0].open;
+}
+
+static void test_spans(struct bench *b)
+{
+	struct sum sum;
+
+	order(&b->child, 'k', 0);
+	read_cells(b);
+	result(of_spans(b, ABI_SPAN_OPENED) == KEYS && spans_balanced(b),
+	       "of 8 threads that begin the same spans one opens each", "%lu opened",
+	       of_spans(b, ABI_SPAN_OPENED));
+	order(&b->child, 'k', 1);
+	read_cells(b);
+	sum = series_of(b, M_SPAN, 0, 0);
+	result(of_spans(b, ABI_SPAN_ENDED) == KEYS && sum.count == KEYS && sum.buckets[1] == KEYS &&
+		       of_spans(b, ABI_SPAN_NO_BEGIN) == 0 && spans_balanced(b),
+	       "and one ends it", "%lu ended, %lu observed, %lu without beginning",
+	       of_spans(b, ABI_SPAN_ENDED), sum.count, of_spans(b, ABI_SPAN_NO_BEGIN));
+	order(&b->child, 'k', 0);
+	read_cells(b);
+	result(of_spans(b, ABI_SPAN_OPENED) == KEYS &&
+		       of_spans(b, ABI_SPAN_LATE) == (uint64_t)KEYS * THREADS,
+	       "who comes late opens none", "%lu opened, %lu late", of_spans(b, ABI_SPAN_OPENED),
+	       of_spans(b, ABI_SPAN_LATE));
+	order(&b->child, 'e', 0);
+	read_cells(b);
+	result(of_spans(b, ABI_SPAN_OPENED) == KEYS + 2 * ABI_TEXT_MAX &&
+		       of_spans(b, ABI_SPAN_ENDED) == KEYS + ABI_TEXT_MAX && spans_balanced(b),
+	       "keys of every length are told apart by their last byte", "%lu opened, %lu ended",
+	       of_spans(b, ABI_SPAN_OPENED) - KEYS, of_spans(b, ABI_SPAN_ENDED) - KEYS);
+	result(of_spans(b, ABI_SPAN_UNREAD_FROM) == 2 + ABI_TEXT_MAX - 1 &&
+		       of_spans(b, ABI_SPAN_UNREAD_TO) == 0,
+	       "a key that cannot be read, is empty or too long is counted", "%lu and %lu",
+	       of_spans(b, ABI_SPAN_UNREAD_FROM), of_spans(b, ABI_SPAN_UNREAD_TO));
+}
+
 static void test_results(struct bench *b)
 {
 	uint64_t failed, five, six, unknown;
@@ -795,16 +906,19 @@ static void test_full(struct bench *b)
 
 static void test_stop(struct bench *b)
 {
-	uint64_t lost[ABI_FUNCS_MAX] = {};
+	struct maps_lost lost = {};
 	struct err err = {};
 	uint64_t before, last_before;
 	struct sum now;
 
 	order(&b->child, 'p', 80);
 	order(&b->child, 's', 0);
-	maps_stop_node(b->maps, b->node, lost);
-	result(lost[F_FUTURE] == 5000 && flight(b, F_FUTURE).count == 0,
-	       "the calls of a stopped node are forgotten", "%lu", lost[F_FUTURE]);
+	order(&b->child, 'k', 0);
+	maps_stop_node(b->maps, b->node, &lost);
+	result(lost.calls[F_FUTURE] == 5000 && flight(b, F_FUTURE).count == 0,
+	       "the calls of a stopped node are forgotten", "%lu", lost.calls[F_FUTURE]);
+	result(lost.spans[0] == KEYS && !spans_balanced(b), "and its open spans", "%lu",
+	       lost.spans[0]);
 	read_cells(b);
 	before = series_of(b, M_BALANCE, 0, 0).count;
 	last_before = series_of(b, M_LAST, 0, 0).last_ns;
@@ -911,6 +1025,7 @@ static void test_few(bool multi)
 	test_counts(&b, 8000, "8,000 calls from 8 threads are 8,000");
 	test_filter(&b);
 	test_labels(&b);
+	test_spans(&b);
 	tear_down(&b);
 }
 
@@ -980,6 +1095,7 @@ static void test_all(void)
 	test_gauges(&b);
 	test_gauges_at_once(&b);
 	test_balance(&b);
+	test_spans(&b);
 	test_keys(&b);
 	test_futures(&b);
 	test_twice(&b);

@@ -21,19 +21,21 @@ __asm__(".text\n"
 	"call_answer: answer: push %rbp; pop %rbp; xor %edi,%edi; answer_end: ret\n"
 	"call_number: number: push %rbp; pop %rbp; lea (%rdi,%rdi,2),%rax; number_end: ret\n"
 	"call_set: set: push %rbp; pop %rbp; lea (%rdi,%rdi,2),%rax; set_end: ret\n"
+	"call_from: from: push %rbp; pop %rbp; from_end: ret\n"
+	"call_till: till: push %rbp; pop %rbp; xor %edi,%edi; till_end: ret\n"
 	"halts: hlt; ret\n"
 	".globl call_plain, plain, plain_end, call_recurse, recurse, recurse_end\n"
 	".globl call_leave, leave, leave_end, call_label, label, label_end\n"
 	".globl call_begin, begin, call_finish, finish, call_dropped, dropped\n"
 	".globl call_indirect, indirect, indirect_end, halts\n"
 	".globl call_answer, answer, answer_end, call_number, number, number_end\n"
-	".globl call_set, set, set_end\n");
+	".globl call_set, set, set_end, call_from, from, from_end, call_till, till, till_end\n");
 
 /* ---- profile ------------------------------------------------------------------------ */
 
 static const char *const func_names[N_FUNCS] = {
 	"plain",    "recurse", "leave",  "label", "future",
-	"indirect", "answer",  "number", "set",   "halts"
+	"indirect", "answer",  "number", "set",   "from",  "till", "halts"
 };
 
 static struct profile_choice outcomes[] = { { "returned", "done" },
@@ -70,6 +72,10 @@ static struct profile_source set_result_source = { .func = F_SET,
 static struct profile_source balance_sources[] = {
 	{ .func = F_PLAIN, .on = PROFILE_END_RETURN },
 	{ .func = F_ANSWER, .on = PROFILE_END_RETURN, .down = true },
+};
+static struct profile_source span_sources[] = {
+	{ .func = F_FROM, .begins = true, .at_start = true },
+	{ .func = F_TILL, .on = PROFILE_END_RETURN },
 };
 static char *answer_values[] = { "failed", "five", "six" };
 static char *leave_values[] = { "dropped", "done", "panic" };
@@ -166,6 +172,15 @@ static struct profile_metric metrics[N_METRICS] = {
 			.type = PROFILE_GAUGE,
 			.sources = balance_sources,
 			.n_sources = 2 },
+	[M_SPAN] = { .name = "span_seconds",
+		     .type = PROFILE_HISTOGRAM,
+		     .is_of_spans = true,
+		     .within = 3600,
+		     .late = 3600,
+		     .bounds = { 1e-9, 3600 },
+		     .n_bounds = 2,
+		     .sources = span_sources,
+		     .n_sources = 2 },
 };
 
 struct profile *target_profile(void)
@@ -205,6 +220,11 @@ struct profile *target_profile(void)
 	profile->funcs[F_NUMBER].values[3] = (struct profile_value){ .kind = PROFILE_VALUE_RETURN,
 								     .path = "number",
 								     .is_number = true };
+	for (size_t f = F_FROM; f <= F_TILL; f++) {
+		profile->funcs[f].n_values = 1;
+		profile->funcs[f].values[0] =
+			(struct profile_value){ .path = "text", .is_key = true };
+	}
 	memcpy(profile->funcs[F_SET].values, profile->funcs[F_NUMBER].values,
 	       sizeof(profile->funcs[F_SET].values));
 	profile->metrics = metrics;
@@ -362,6 +382,19 @@ static void add_number_result(struct plan_site *site)
 		(struct abi_recipe){ .reg = ABI_REG_RAX, .width = 4, .in_register = 1 });
 }
 
+/* What from() and till() are given. */
+static void add_key(struct plan_site *site)
+{
+	struct abi_recipe rdi = { .reg = ABI_REG_RDI, .width = 8, .in_register = 1 };
+
+	site->n_values = 1;
+	site->values = mem_array(1, sizeof(*site->values));
+	site->values[0] = read_number(0, "text", PLAN_KEY_TEXT, rdi);
+	site->values[0].n_tests = 2;
+	site->values[0].tests[1].recipe = rdi;
+	site->values[0].tests[1].recipe.reg = ABI_REG_RSI;
+}
+
 struct plan *target_plan(int with_halts)
 {
 	struct abi_recipe rsp = { .reg = ABI_REG_RSP }, rdi = { .reg = ABI_REG_RDI };
@@ -396,6 +429,10 @@ struct plan *target_plan(int with_halts)
 	add_number_result(add_site(plan, F_NUMBER, ABI_SITE_RETURN, number_end, rsp));
 	add_numbers(add_site(plan, F_SET, ABI_SITE_START, set, rsp));
 	add_number_result(add_site(plan, F_SET, ABI_SITE_RETURN, set_end, rsp));
+	add_key(add_site(plan, F_FROM, ABI_SITE_START, from, rsp));
+	add_site(plan, F_FROM, ABI_SITE_RETURN, from_end, rsp);
+	add_key(add_site(plan, F_TILL, ABI_SITE_START, till, rsp));
+	add_site(plan, F_TILL, ABI_SITE_RETURN, till_end, rsp);
 	if (with_halts)
 		add_site(plan, F_HALTS, ABI_SITE_START, halts, rsp);
 	return plan;

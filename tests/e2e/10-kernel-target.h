@@ -41,6 +41,8 @@ extern char indirect[], indirect_end[];
 extern char answer[], answer_end[];
 extern char number[], number_end[];
 extern char set[], set_end[];
+extern char from[], from_end[];
+extern char till[], till_end[];
 extern char halts[];
 
 void call_plain(void);
@@ -54,6 +56,8 @@ void call_indirect(const void *const *future);
 void call_answer(const struct result *result);
 void call_number(uint64_t n, const struct numbers *numbers); /* returns 3 n, as 4 bytes */
 void call_set(uint64_t n, const struct numbers *numbers);    /* so does it */
+void call_from(const char *text, uint64_t size);            /* begins a span, at its start */
+void call_till(const char *text, uint64_t size);            /* ends it, at its end */
 
 enum {
 	F_PLAIN,
@@ -65,6 +69,8 @@ enum {
 	F_ANSWER,
 	F_NUMBER,
 	F_SET,
+	F_FROM,
+	F_TILL,
 	F_HALTS,
 	N_FUNCS
 };
@@ -83,6 +89,7 @@ enum {
 	M_DELTA,
 	M_RESULT,
 	M_BALANCE,
+	M_SPAN,
 	N_METRICS
 };
 

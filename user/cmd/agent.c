@@ -229,7 +229,7 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 
 static void end_node(struct agent *agent, struct node *node)
 {
-	maps_stop_node(agent->maps, node->slot, node->lost[LOST_PROCESS_ENDED]);
+	maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROCESS_ENDED]);
 	node->ended = agent_now();
 	log_info(agent->log, "node %s (pid %d) ended", node->id, node->tgid);
 	binary_check(agent, node->binary);
@@ -242,7 +242,7 @@ void agent_stop_nodes(struct agent *agent, const struct binary *binary)
 
 		if (node->binary != binary || node->ended)
 			continue;
-		maps_stop_node(agent->maps, node->slot, node->lost[LOST_PROBES_OFF]);
+		maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROBES_OFF]);
 		node->ended = agent_now();
 		node->unprobed = true;
 		log_warn(agent->log, "node %s (pid %d) runs on and is not counted any more%s",
@@ -481,6 +481,14 @@ void agent_forget(struct agent *agent)
 		binary_free(agent->binaries.at[i]);
 		agent->binaries.at[i] = agent->binaries.at[--agent->binaries.n];
 	}
+}
+
+void agent_sweep(struct agent *agent, struct maps_spans *out)
+{
+	struct err err = {};
+
+	if (maps_sweep(agent->maps, out, &err) < 0)
+		log_warn(agent->log, "%s", err.text);
 }
 
 uint64_t **agent_read_cells(const struct agent *agent)

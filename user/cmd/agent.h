@@ -58,11 +58,11 @@ struct node {
 	pid_t tgid;
 	uint64_t start; /* clock ticks, tells a reused pid */
 	struct binary *binary;
-	unsigned slot; /* in the kernel maps */
-	double since;  /* Unix time */
-	double ended;  /* Unix time, 0 while it is counted */
-	bool unprobed; /* it runs on, but its executable has no probes now */
-	uint64_t lost[LOST_REASONS][ABI_FUNCS_MAX]; /* calls in flight when counting ended */
+	unsigned slot;                       /* in the kernel maps */
+	double since;                        /* Unix time */
+	double ended;                        /* Unix time, 0 while it is counted */
+	bool unprobed;                       /* it runs on, but its executable has no probes now */
+	struct maps_lost lost[LOST_REASONS]; /* what was under way when counting ended */
 };
 
 /* Calls per second of a function, over the seconds before it was last asked for. */
@@ -117,6 +117,9 @@ void agent_forget(struct agent *agent);
 /* What the kernel counted for each node, in their order; agent_free_cells() after. */
 uint64_t **agent_read_cells(const struct agent *agent);
 void agent_free_cells(const struct agent *agent, uint64_t **cells);
+
+/* Books the spans that were never ended, and fills @out (may be NULL) with the open ones. */
+void agent_sweep(struct agent *agent, struct maps_spans *out);
 
 /* Unix time. */
 double agent_now(void);

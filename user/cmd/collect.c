@@ -87,9 +87,11 @@ void collect(struct agent *agent, struct metric_snapshot *out)
 {
 	uint64_t **cells;
 	_free_ struct maps_flights *flights = mem_alloc(sizeof(*flights));
+	_free_ struct maps_spans *spans = mem_alloc(sizeof(*spans));
 	struct timespec from, to;
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
+	agent_sweep(agent, spans);
 	cells = agent_read_cells(agent);
 	maps_read_flights(agent->maps, flights);
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
@@ -98,7 +100,7 @@ void collect(struct agent *agent, struct metric_snapshot *out)
 		else
 			collect_metric(agent, m, cells, out);
 	}
-	collect_self(agent, cells, flights, out);
+	collect_self(agent, cells, flights, spans, out);
 	agent_free_cells(agent, cells);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	agent->scrape_seconds =

@@ -21,7 +21,11 @@ void collect_labels(const struct node *node, const struct profile_metric *metric
 
 /* The families about the agent itself; in collect_self.c. */
 void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps_flights *flights,
-		  struct metric_snapshot *out);
+		  const struct maps_spans *spans, struct metric_snapshot *out);
+
+/* The book of each metric of spans; in collect_spans.c. */
+void collect_spans(struct agent *agent, uint64_t *const *cells, const struct maps_spans *spans,
+		   struct metric_snapshot *out);
 
 /* What of the watched functions can be seen: the rows of `probes`. */
 void collect_probes(struct agent *agent, struct metric_snapshot *out);

@@ -162,8 +162,9 @@ static void collect_calls(struct agent *agent, uint64_t *const *cells,
 					   .function = agent->profile->funcs[f].name,
 					   .self = cells[i] + f * ABI_SELF_CELLS,
 					   .flight = &flights->of[node->slot][f],
-					   .ended_with_process = node->lost[LOST_PROCESS_ENDED][f],
-					   .probes_off = node->lost[LOST_PROBES_OFF][f] };
+					   .ended_with_process =
+						   node->lost[LOST_PROCESS_ENDED].calls[f],
+					   .probes_off = node->lost[LOST_PROBES_OFF].calls[f] };
 
 			collect_call(out, &c);
 		}
@@ -258,7 +259,7 @@ static void collect_process(const struct agent *agent, struct metric_snapshot *o
 }
 
 void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps_flights *flights,
-		  struct metric_snapshot *out)
+		  const struct maps_spans *spans, struct metric_snapshot *out)
 {
 	struct metric_series *s;
 
@@ -269,6 +270,7 @@ void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps
 	collect_nodes(agent, out);
 	collect_calls(agent, cells, flights, out);
 	collect_missing(agent, cells, out);
+	collect_spans(agent, cells, spans, out);
 	collect_stale(agent, cells, out);
 	collect_probes(agent, out);
 	collect_programs(agent, out);

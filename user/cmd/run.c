@@ -163,6 +163,7 @@ static void on_timer(struct loop *loop)
 	if (read(loop->timer, &ticks, sizeof(ticks)) < 0)
 		return;
 	agent_check_files(&loop->agent);
+	agent_sweep(&loop->agent, NULL);
 	if (++loop->ticks < (loop->watch ? LOOK_MS_WITH_EVENTS : LOOK_MS_ALONE) / CHECK_MS)
 		return;
 	loop->ticks = 0;

@@ -112,7 +112,8 @@ static void show_quantiles(const struct agent *agent, uint64_t *const *cells, si
 		const struct profile_metric *metric = &agent->profile->metrics[m];
 		struct merged merged = { metric, source_of(metric, func), {}, 0 };
 
-		if (metric->type != PROFILE_HISTOGRAM || metric->is_of_numbers || !merged.source)
+		if (metric->type != PROFILE_HISTOGRAM || metric->is_of_numbers ||
+		    metric->is_of_spans || !merged.source)
 			continue;
 		for (size_t i = 0; i < agent->nodes.n; i++)
 			layout_series(agent->layout, cells[i], m, merge_series, &merged);
@@ -155,8 +156,8 @@ static void show_function(struct agent *agent, uint64_t *const *cells,
 		fn->panicked += self[ABI_SELF_PANICKED];
 		fn->cancelled += self[ABI_SELF_CANCELLED];
 		fn->in_flight += flights->of[n->slot][f].count;
-		fn->lost += self[ABI_SELF_LOST_FULL] + n->lost[LOST_PROCESS_ENDED][f] +
-			    n->lost[LOST_PROBES_OFF][f];
+		fn->lost += self[ABI_SELF_LOST_FULL] + n->lost[LOST_PROCESS_ENDED].calls[f] +
+			    n->lost[LOST_PROBES_OFF].calls[f];
 	}
 	fn->rate = rate_of(&agent->rates[f], page->now, fn->started);
 	show_quantiles(agent, cells, f, fn);
@@ -201,6 +202,38 @@ static const char *lacking(const struct agent *agent, uint64_t *const *cells, si
 			     (unsigned long long)n,
 			     gauge ? ", or many wrote at once" : ", or was below 0") :
 		   NULL;
+}
+
+static void say_some(struct strbuf *text, uint64_t n, const char *what)
+{
+	if (n)
+		strbuf_printf(text, "%s%llu %s", text->len ? "; " : "", (unsigned long long)n,
+			      what);
+}
+
+/* A metric of spans of which some have no place in it. */
+static const char *unfinished(const struct agent *agent, uint64_t *const *cells, size_t m,
+			      struct page *page)
+{
+	size_t span = layout_span(agent->layout, m);
+	uint64_t full = 0, expired = 0, no_begin = 0, unread = 0;
+	_strbuf_ struct strbuf text = {};
+
+	if (span == agent->layout->n_spans)
+		return NULL;
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		const uint64_t *book = cells[i] + agent->layout->spans[span].book;
+
+		full += book[ABI_SPAN_LOST_FULL];
+		expired += book[ABI_SPAN_EXPIRED];
+		no_begin += book[ABI_SPAN_NO_BEGIN];
+		unread += book[ABI_SPAN_UNREAD_FROM] + book[ABI_SPAN_UNREAD_TO];
+	}
+	say_some(&text, full, "spans found no room");
+	say_some(&text, unread, "calls had no key that could be read");
+	say_some(&text, expired, "spans were not ended in time");
+	say_some(&text, no_begin, "ends had no beginning");
+	return text.len ? page_text(page, "%s", text.text) : NULL;
 }
 
 struct stale {
@@ -255,6 +288,8 @@ static void show_metrics(const struct agent *agent, uint64_t *const *cells, stru
 		row->note = incomplete(agent, metric, page);
 		if (!row->note)
 			row->note = lacking(agent, cells, m, page);
+		if (!row->note)
+			row->note = unfinished(agent, cells, m, page);
 		if (!row->note)
 			row->note = staleness(agent, cells, m, page);
 	}

@@ -94,7 +94,10 @@ static int target_of(const struct work *work, size_t func, const struct plan_val
 static char *test_fault(const struct plan_value *value, const char *what)
 {
 	return mem_printf("%s: %s, so the %s is unknown", value->text ? value->text : "a value",
-			  what, value->reading == PLAN_LABEL ? "label" : "number");
+			  what,
+			  plan_is_key(value)           ? "key" :
+			  value->reading == PLAN_LABEL ? "label" :
+							 "number");
 }
 
 static char *compile_test(const struct work *work, size_t func, const struct plan_value *value,
@@ -137,16 +140,37 @@ static char *compile_test(const struct work *work, size_t func, const struct pla
 }
 
 /* A pack may be older than the profile: without labels that would not fit, only the text
- * of a number tells that it is the one asked for. */
+ * of a number or key tells that it is the one asked for. */
 static bool is_asked_for(const struct profile_value *want, const struct plan_value *value)
 {
+	bool number = value->reading != PLAN_LABEL && !plan_is_key(value);
 	_free_ char *text = NULL;
 
-	if (want->kind == PROFILE_VALUE_OUTCOME ||
-	    want->is_number != (value->reading != PLAN_LABEL))
+	if (want->kind == PROFILE_VALUE_OUTCOME || want->is_number != number ||
+	    want->is_key != plan_is_key(value))
 		return false;
 	text = plan_value_text(want);
-	return !want->is_number || (value->text && strcmp(text, value->text) == 0);
+	return value->reading == PLAN_LABEL || (value->text && strcmp(text, value->text) == 0);
+}
+
+/* NULL, or what is wrong with the way to a key. */
+static const char *key_fault(const struct plan_value *value)
+{
+	bool text = value->reading == PLAN_KEY_TEXT;
+
+	if (value->reading == PLAN_KEY_SIGNED ? value->n_tests != 1 :
+	    text                              ? value->n_tests != ABI_HASHED_TESTS :
+						value->n_tests > ABI_HASHED_TESTS)
+		return "a key has one or two words, or a place and a length";
+	for (size_t t = 0; t < value->n_tests; t++) {
+		const struct plan_test *test = &value->tests[t];
+
+		if (test->n_choices || test->otherwise.label || test->otherwise.next)
+			return "the way to a key has labels";
+		if (text ? test->recipe.width != 8 : test->recipe.width == 0)
+			return "a part of the key has no width, or a wrong one";
+	}
+	return NULL;
 }
 
 /* A number has no labels, and its last test no choices. */
@@ -172,12 +196,19 @@ static char *compile_value(const struct work *work, size_t func, const struct pl
 
 	if (value->slot >= pf->n_values || !is_asked_for(&pf->values[value->slot], value))
 		return test_fault(value, "the profile does not ask for it");
-	if (value->reading != PLAN_LABEL && !is_way_to_number(value))
-		return test_fault(value, "the way to a number has labels");
 	if (value->n_tests == 0 || value->n_tests > ABI_TESTS_MAX)
 		return test_fault(value, "it has no or too many tests");
+	if (plan_is_key(value)) {
+		const char *fault = key_fault(value);
+
+		if (fault)
+			return test_fault(value, fault);
+		out->hashed = value->reading == PLAN_KEY_TEXT ? ABI_HASHED_TEXT : ABI_HASHED_WORDS;
+	} else if (value->reading != PLAN_LABEL && !is_way_to_number(value)) {
+		return test_fault(value, "the way to a number has labels");
+	}
 	out->n_tests = (uint32_t)value->n_tests;
-	out->is_signed = value->reading == PLAN_SIGNED;
+	out->is_signed = value->reading == PLAN_SIGNED || value->reading == PLAN_KEY_SIGNED;
 	for (size_t t = 0; t < value->n_tests; t++) {
 		char *fault = compile_test(work, func, value, &value->tests[t], &out->tests[t]);
 

@@ -21,6 +21,7 @@ static_assert(sizeof(struct abi_site) == 64, "one cache line");
 static_assert(sizeof(struct abi_call) == 64, "one cache line");
 static_assert(sizeof(struct abi_bucket) == 512, "a line of keys and one of each call");
 static_assert(sizeof(struct abi_func) == 192, "three cache lines");
+static_assert(PROFILE_END_CANCEL < ABI_ON_START, "no end of a call is its start");
 static_assert(ABI_SELF_CELLS == 8, "one cache line of counters");
 
 uint64_t layout_bound_ns(double seconds)
@@ -37,7 +38,7 @@ uint64_t layout_bound_ns(double seconds)
 
 bool layout_numbered(const struct layout *layout, size_t func)
 {
-	return layout->funcs[func].n_numbers;
+	return layout->funcs[func].n_numbers || layout->funcs[func].n_spans;
 }
 
 unsigned layout_label(const struct layout *layout, size_t func, size_t value, const char *label)
@@ -139,6 +140,14 @@ static uint32_t cells_per_series(const struct profile_metric *metric)
 	return metric->type == PROFILE_HISTOGRAM ? (uint32_t)metric->n_bounds + 1 + sum : sum;
 }
 
+static int too_many_cells(const struct profile_metric *metric, struct err *err)
+{
+	return err_set(err, -E2BIG,
+		       "line %u: with %s the profile needs more than %d counters for each node; "
+		       "use fewer labels, label values or bounds",
+		       metric->line, metric->name, ABI_NODE_CELLS_MAX);
+}
+
 /* Gives the region its captured labels, innermost first, and its cells. */
 static int place_region(struct layout *layout, struct layout_region *region, struct err *err)
 {
@@ -164,11 +173,7 @@ static int place_region(struct layout *layout, struct layout_region *region, str
 	region->base = layout->cells + missing;
 	cells += missing;
 	if (cells > ABI_NODE_CELLS_MAX - layout->cells)
-		return err_set(
-			err, -E2BIG,
-			"line %u: with %s the profile needs more than %d counters for each node; "
-			"use fewer labels, label values or bounds",
-			metric->line, metric->name, ABI_NODE_CELLS_MAX);
+		return too_many_cells(metric, err);
 	if (metric->type == PROFILE_GAUGE)
 		layout->gauges[layout->n_gauges++] =
 			(struct layout_gauge){ region->base, (uint32_t)cells - missing,
@@ -177,14 +182,23 @@ static int place_region(struct layout *layout, struct layout_region *region, str
 	return 0;
 }
 
-/* The next binding of the function; those of numbers come behind all others. */
+static unsigned n_bindings(const struct abi_func *func)
+{
+	return func->n_bindings + func->n_numbers + func->n_spans;
+}
+
+/* The next binding of the function: those of calls come first, those of spans last. */
 static struct abi_binding *add_binding(struct abi_func *func, const struct profile_metric *metric,
 				       const struct profile_source *source)
 {
-	struct abi_binding *binding = &func->bindings[func->n_bindings + func->n_numbers];
+	struct abi_binding *binding = &func->bindings[n_bindings(func)];
 	bool histogram = metric->type == PROFILE_HISTOGRAM;
 
-	if (metric->is_of_numbers) {
+	if (metric->is_of_spans) {
+		func->n_spans++;
+		binding->kind = source->begins ? ABI_SPAN_FROM : ABI_SPAN_TO;
+		binding->slot = (uint8_t)source->key;
+	} else if (metric->is_of_numbers) {
 		func->n_numbers++;
 		binding->kind = metric->type == PROFILE_GAUGE ? ABI_NUMBER_GAUGE :
 				histogram                     ? ABI_NUMBER_HISTOGRAM :
@@ -204,12 +218,20 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 	struct abi_func *func = &layout->funcs[source->func];
 	struct abi_binding *binding;
 
-	if (func->n_bindings + func->n_numbers == ABI_BINDINGS_MAX)
+	if (n_bindings(func) == ABI_BINDINGS_MAX)
 		return err_set(err, -E2BIG, "line %u: %s feeds more than %d metrics", metric->line,
 			       layout->profile->funcs[source->func].name, ABI_BINDINGS_MAX);
 	binding = add_binding(func, metric, source);
-	binding->on = (uint8_t)source->on;
+	binding->on = (uint8_t)(source->at_start ? ABI_ON_START : source->on);
 	binding->missing = (uint16_t)region->missing;
+	if (metric->is_of_spans) {
+		const size_t span = layout_span(layout, region->metric);
+
+		binding->span = (uint8_t)span;
+		binding->missing = (uint16_t)layout->spans[span].book;
+	}
+	if (source->begins)
+		return 0;
 	binding->at_end = metric->is_of_numbers &&
 			  layout->profile->funcs[source->func].values[source->number].kind ==
 				  PROFILE_VALUE_RETURN;
@@ -228,24 +250,56 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 	return place_bounds(layout, metric, &binding->bounds, err);
 }
 
-static int lay_out_metric(struct layout *layout, size_t m, struct err *err)
+static int lay_out_source(struct layout *layout, size_t m, size_t s, struct err *err)
+{
+	const struct profile_metric *metric = &layout->profile->metrics[m];
+	struct layout_region region = { .metric = m,
+					.source = s,
+					.cells_per_series = cells_per_series(metric) };
+	int r = 0;
+
+	if (!metric->sources[s].begins)
+		r = place_region(layout, &region, err);
+	if (!r)
+		r = bind(layout, &region, err);
+	if (!r && !metric->sources[s].begins)
+		layout->regions[layout->n_regions++] = region;
+	return r;
+}
+
+/* Gives a metric of spans its entry and its book. */
+static int place_span(struct layout *layout, size_t m, struct err *err)
 {
 	const struct profile_metric *metric = &layout->profile->metrics[m];
 
-	for (size_t s = 0; s < metric->n_sources; s++) {
-		struct layout_region *region = &layout->regions[layout->n_regions++];
-		int r;
-
-		region->metric = m;
-		region->source = s;
-		region->cells_per_series = cells_per_series(metric);
-		r = place_region(layout, region, err);
-		if (!r)
-			r = bind(layout, region, err);
-		if (r)
-			return r;
-	}
+	if (layout->n_spans == ABI_SPANS_MAX)
+		return err_set(err, -E2BIG, "line %u: more than %d metrics of spans", metric->line,
+			       ABI_SPANS_MAX);
+	if (layout->cells > ABI_NODE_CELLS_MAX - ABI_SPAN_CELLS)
+		return too_many_cells(metric, err);
+	layout->spans[layout->n_spans++] = (struct layout_span){
+		.metric = m,
+		.book = layout->cells,
+		.abi = { metric->within * 1000000000u, metric->late * 1000000000u },
+	};
+	layout->cells += ABI_SPAN_CELLS;
 	return 0;
+}
+
+static int lay_out_metric(struct layout *layout, size_t m, struct err *err)
+{
+	const struct profile_metric *metric = &layout->profile->metrics[m];
+	int r = metric->is_of_spans ? place_span(layout, m, err) : 0;
+
+	for (size_t s = 0; s < metric->n_sources && !r; s++)
+		r = lay_out_source(layout, m, s, err);
+	return r;
+}
+
+/* What a function feeds is in its bindings in this order. */
+static int rank(const struct profile_metric *metric)
+{
+	return metric->is_of_spans ? 2 : metric->is_of_numbers;
 }
 
 int layout_make(const struct profile *profile, struct layout **out, struct err *err)
@@ -263,12 +317,10 @@ int layout_make(const struct profile *profile, struct layout **out, struct err *
 	layout->gauges = mem_array(n_sources, sizeof(*layout->gauges));
 	for (size_t f = 0; f < profile->n_funcs && !r; f++)
 		r = lay_out_func(layout, f, err);
-	for (size_t m = 0; m < profile->n_metrics && !r; m++)
-		if (!profile->metrics[m].is_of_numbers)
-			r = lay_out_metric(layout, m, err);
-	for (size_t m = 0; m < profile->n_metrics && !r; m++)
-		if (profile->metrics[m].is_of_numbers)
-			r = lay_out_metric(layout, m, err);
+	for (int turn = 0; turn <= 2; turn++)
+		for (size_t m = 0; m < profile->n_metrics && !r; m++)
+			if (rank(&profile->metrics[m]) == turn)
+				r = lay_out_metric(layout, m, err);
 	if (r)
 		return r;
 	/* Nodes and shards begin on a cache line of their own. */

@@ -8,7 +8,8 @@
  * Within a region there is a series for every combination of the source's
  * captured values, "unknown" included; labels that are constant for the source
  * take no room. layout_series() adds the sources of a metric up. In front of the
- * series of a metric of numbers are its ABI_MISSING_CELLS.
+ * series of a metric of numbers are its ABI_MISSING_CELLS, in front of all those of one of
+ * spans its ABI_SPAN_CELLS.
  */
 #ifndef PROBE_LAYOUT_H
 #define PROBE_LAYOUT_H
@@ -33,7 +34,14 @@ struct layout_gauge {
 	bool is_last;
 };
 
-/* Where one source of a metric counts. */
+/* A metric of spans: its entry in the kernel's table has the same index. */
+struct layout_span {
+	size_t metric;
+	uint32_t book; /* first of its ABI_SPAN_CELLS */
+	struct abi_span abi;
+};
+
+/* Where one source of a metric counts; those that begin spans count nowhere. */
 struct layout_region {
 	size_t metric, source;
 	uint32_t missing; /* of numbers: the first of its ABI_MISSING_CELLS */
@@ -58,6 +66,8 @@ struct layout {
 	size_t n_regions;
 	struct layout_gauge *gauges;
 	size_t n_gauges;
+	struct layout_span spans[ABI_SPANS_MAX];
+	size_t n_spans;
 };
 
 /* Fails with a sentence where the profile asks for more than the tables hold. */
@@ -72,7 +82,7 @@ unsigned layout_label(const struct layout *layout, size_t func, size_t value, co
  * number of nanoseconds that is not above it. */
 uint64_t layout_bound_ns(double seconds);
 
-/* Whether calls of the function have numbers that are captured. */
+/* Whether calls of the function have numbers or keys that are captured. */
 bool layout_numbered(const struct layout *layout, size_t func);
 
 /* One series of a metric on one node. */
@@ -99,6 +109,9 @@ void layout_series(const struct layout *layout, const uint64_t *cells, size_t me
 /* Whether no call has set the series of a gauge for as long as its profile allows. */
 bool layout_stale(const struct profile_metric *metric, const struct layout_series *series,
 		  uint64_t now_ns);
+
+/* Index of a metric of spans in layout.spans; layout.n_spans for other metrics. */
+size_t layout_span(const struct layout *layout, size_t metric);
 
 /* Calls that a metric of numbers should have and lacks, on one node. */
 void layout_missing(const struct layout *layout, const uint64_t *cells, size_t metric,

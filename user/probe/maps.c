@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@ struct maps {
 	struct room *sites, *values;
 	struct layout_gauge *gauges;
 	size_t n_gauges;
+	struct layout_span spans[ABI_SPANS_MAX];
+	size_t n_spans;
 };
 
 /* ---- loading ---------------------------------------------------------------------- */
@@ -57,6 +60,31 @@ static void choose_programs(struct maps *maps)
 	bpf_program__set_autoload(maps->skel->progs.end_multi, maps->multi);
 	bpf_program__set_autoload(maps->skel->progs.start_perf, !maps->multi);
 	bpf_program__set_autoload(maps->skel->progs.end_perf, !maps->multi);
+	bpf_program__set_autoload(maps->skel->progs.sweep, maps->n_spans);
+}
+
+/* Sizes what depends on the profile, before the programs are loaded. */
+static int size_tables(struct maps *maps, size_t n_cells)
+{
+	uint32_t n_spans = maps->n_nodes * ABI_SPAN_NODE_MAX;
+	int r = bpf_map__set_max_entries(maps->skel->maps.cells, (uint32_t)(n_cells ? n_cells : 1));
+
+	if (r || !maps->n_spans)
+		return r;
+	return bpf_map__set_max_entries(maps->skel->maps.span_table, n_spans < ABI_SPAN_TABLE_MAX ?
+									     n_spans :
+									     ABI_SPAN_TABLE_MAX);
+}
+
+/* No two agents hash alike, so that a hash says nothing to who has another. */
+static int choose_seed(struct maps *maps)
+{
+	__u64 seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
+	maps->skel->rodata->span_seed = seed;
+	return 0;
 }
 
 static int map_cells(struct maps *maps, struct err *err)
@@ -91,6 +119,8 @@ int maps_open(const struct layout *layout, const struct kernel *kernel, unsigned
 	maps->gauges = mem_array(layout->n_gauges, sizeof(*maps->gauges));
 	if (layout->n_gauges)
 		memcpy(maps->gauges, layout->gauges, layout->n_gauges * sizeof(*maps->gauges));
+	maps->n_spans = layout->n_spans;
+	memcpy(maps->spans, layout->spans, sizeof(maps->spans));
 	maps->sites = room_new(ABI_SITES_MAX);
 	maps->values = room_new(ABI_VALUE_TABLE_MAX);
 	n_cells = (size_t)maps->n_shards * maps->n_nodes * maps->node_cells;
@@ -100,7 +130,9 @@ int maps_open(const struct layout *layout, const struct kernel *kernel, unsigned
 		return said_err(&said, err, -errno, "cannot read the call programs");
 	maps->skel->rodata->agent_pid_ns = pidns_own();
 	choose_programs(maps);
-	r = bpf_map__set_max_entries(maps->skel->maps.cells, (uint32_t)(n_cells ? n_cells : 1));
+	r = size_tables(maps, n_cells);
+	if (!r)
+		r = choose_seed(maps);
 	if (r)
 		return said_err(&said, err, r, "cannot size the counters");
 	r = call_bpf__load(maps->skel);
@@ -108,6 +140,8 @@ int maps_open(const struct layout *layout, const struct kernel *kernel, unsigned
 		return said_err(&said, err, r, "cannot load the call programs");
 	memcpy(maps->skel->bss->funcs, layout->funcs, sizeof(layout->funcs));
 	memcpy(maps->skel->bss->bounds, layout->bounds, layout->n_bounds * sizeof(*layout->bounds));
+	for (size_t s = 0; s < maps->n_spans; s++)
+		maps->skel->bss->spans[s] = maps->spans[s].abi;
 	r = map_cells(maps, err);
 	if (r)
 		return r;
@@ -246,7 +280,7 @@ static bool forget(struct maps *maps, struct abi_bucket *bucket, size_t b, size_
 	return true;
 }
 
-static void forget_node(struct maps *maps, unsigned node, uint64_t *lost)
+static void forget_calls(struct maps *maps, unsigned node, uint64_t *lost)
 {
 	for (size_t b = 0; b < ABI_IN_FLIGHT_BUCKETS; b++) {
 		struct abi_bucket *bucket = &maps->skel->bss->in_flight[b];
@@ -261,12 +295,76 @@ static void forget_node(struct maps *maps, unsigned node, uint64_t *lost)
 	}
 }
 
-/* ---- nodes ------------------------------------------------------------------------ */
+/* ---- spans ------------------------------------------------------------------------ */
 
 static uint64_t *block(const struct maps *maps, unsigned shard, unsigned node)
 {
 	return maps->cells + ((size_t)shard * maps->n_nodes + node) * maps->node_cells;
 }
+
+/* One look through the table by the kernel; all that is known of node @forget goes. */
+static int look_at_spans(struct maps *maps, unsigned forget)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	memset(maps->skel->bss->span_now, 0, sizeof(maps->skel->bss->span_now));
+	maps->skel->bss->span_forget = forget;
+	return bpf_prog_test_run_opts(bpf_program__fd(maps->skel->progs.sweep), &opts);
+}
+
+static void book_expired(struct maps *maps, unsigned node, size_t span)
+{
+	uint32_t n = maps->skel->bss->span_now[node][span].expired;
+
+	if (n)
+		__atomic_fetch_add(&block(maps, 0, node)[maps->spans[span].book + ABI_SPAN_EXPIRED],
+				   n, __ATOMIC_RELAXED);
+}
+
+int maps_sweep(struct maps *maps, struct maps_spans *out, struct err *err)
+{
+	uint64_t now;
+	int r;
+
+	if (out)
+		memset(out, 0, sizeof(*out));
+	r = maps->n_spans ? look_at_spans(maps, ABI_NODES_MAX) : 0;
+	if (r)
+		return err_set(err, r, "cannot look through the open spans: %s", strerror(-r));
+	now = now_ns();
+	for (unsigned n = 0; n < maps->n_nodes; n++) {
+		for (size_t s = 0; s < maps->n_spans; s++) {
+			const struct abi_span_now *found = &maps->skel->bss->span_now[n][s];
+
+			book_expired(maps, n, s);
+			if (!out)
+				continue;
+			out->of[n][s].open = found->open;
+			if (found->oldest_ns && found->oldest_ns < now)
+				out->of[n][s].oldest_ns = now - found->oldest_ns;
+		}
+	}
+	return 0;
+}
+
+static void forget_spans(struct maps *maps, unsigned node, uint64_t *lost)
+{
+	if (!maps->n_spans || look_at_spans(maps, node))
+		return;
+	for (unsigned n = 0; n < maps->n_nodes; n++)
+		for (size_t s = 0; s < maps->n_spans; s++)
+			book_expired(maps, n, s);
+	for (size_t s = 0; lost && s < maps->n_spans; s++)
+		lost[s] += maps->skel->bss->span_now[node][s].lost;
+}
+
+static void forget_node(struct maps *maps, unsigned node, struct maps_lost *lost)
+{
+	forget_calls(maps, node, lost ? lost->calls : NULL);
+	forget_spans(maps, node, lost ? lost->spans : NULL);
+}
+
+/* ---- nodes ------------------------------------------------------------------------ */
 
 static bool watched(const struct maps *maps, pid_t tgid)
 {
@@ -276,7 +374,7 @@ static bool watched(const struct maps *maps, pid_t tgid)
 	return false;
 }
 
-void maps_stop_node(struct maps *maps, unsigned node, uint64_t lost[ABI_FUNCS_MAX])
+void maps_stop_node(struct maps *maps, unsigned node, struct maps_lost *lost)
 {
 	if (node >= maps->n_nodes || !maps->nodes[node].tgid)
 		return;

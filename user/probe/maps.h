@@ -35,9 +35,16 @@ void maps_closep(struct maps **maps);
  * each one's probes are hit by the processes of both. */
 int maps_add_node(struct maps *maps, pid_t tgid, unsigned file, unsigned *node, struct err *err);
 
-/* Stops counting for it. Its calls in flight are forgotten; their number for
- * each function is added to @lost (may be NULL). Cells stay readable. */
-void maps_stop_node(struct maps *maps, unsigned node, uint64_t lost[ABI_FUNCS_MAX]);
+/* What was under way when counting ended: calls of each function, and open spans by their
+ * index in layout.spans. */
+struct maps_lost {
+	uint64_t calls[ABI_FUNCS_MAX];
+	uint64_t spans[ABI_SPANS_MAX];
+};
+
+/* Stops counting for it. Its calls in flight and what is known of its spans are forgotten;
+ * how many were open is added to @lost (may be NULL). Cells stay readable. */
+void maps_stop_node(struct maps *maps, unsigned node, struct maps_lost *lost);
 
 /* Counts on into the same cells for another process (the node was restarted); those of
  * gauges begin anew. */
@@ -63,6 +70,24 @@ struct maps_flights {
 	struct maps_flight of[ABI_NODES_MAX][ABI_FUNCS_MAX];
 };
 void maps_read_flights(const struct maps *maps, struct maps_flights *out);
+
+/* ---- spans ------------------------------------------------------------------------ */
+
+/* Spans of one metric on one node that are open. */
+struct maps_span {
+	uint32_t open;
+	uint64_t oldest_ns; /* age; 0 while there is none */
+};
+
+/* By node and by index in layout.spans. */
+struct maps_spans {
+	struct maps_span of[ABI_NODES_MAX][ABI_SPANS_MAX];
+};
+
+/* Looks through the table of spans: books those that were never ended, drops what need not be
+ * known any more, and fills @out (may be NULL) with the others. Does nothing for a profile
+ * without spans. To be called every second or so. */
+int maps_sweep(struct maps *maps, struct maps_spans *out, struct err *err);
 
 /* ---- sites ------------------------------------------------------------------------ */
 

@@ -207,6 +207,15 @@ bool layout_stale(const struct profile_metric *metric, const struct layout_serie
 	return metric->stale_after && age > metric->stale_after * 1000000000u;
 }
 
+size_t layout_span(const struct layout *layout, size_t metric)
+{
+	size_t span = 0;
+
+	while (span < layout->n_spans && layout->spans[span].metric != metric)
+		span++;
+	return span;
+}
+
 void layout_missing(const struct layout *layout, const uint64_t *cells, size_t metric,
 		    uint64_t out[ABI_MISSING_CELLS])
 {

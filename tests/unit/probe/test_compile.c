@@ -291,6 +291,91 @@ static void skips_what_the_profile_skips(void **state)
 	clear(&f);
 }
 
+/* The fixture's vote with a key, "id", beside its label: it begins spans. */
+static void fill_key(struct fixture *f, struct plan_value values[2], enum plan_reading reading)
+{
+	static struct profile_source source = { .func = VOTE, .begins = true, .key = 1 };
+	static struct profile_metric metric = {
+		.type = PROFILE_HISTOGRAM, .is_of_spans = true, .sources = &source, .n_sources = 1
+	};
+
+	fill_number(f, values);
+	f->numbers.metrics = &metric;
+	f->numbers.funcs[VOTE].values[1] =
+		(struct profile_value){ .is_key = true, .path = (char *)"id" };
+	values[0].text = (char *)"id";
+	values[0].reading = reading;
+	values[0].n_tests = reading == PLAN_KEY_TEXT ? 2 : 1;
+	values[0].tests[0].recipe.width = 8;
+	values[0].tests[1].recipe =
+		(struct abi_recipe){ .reg = ABI_REG_KEY, .width = 8, .tail = 8 };
+}
+
+static void reads_keys(void **state)
+{
+	static const struct {
+		enum plan_reading reading;
+		unsigned hashed, is_signed, n_tests;
+	} cases[] = { { PLAN_KEY, ABI_HASHED_WORDS, 0, 1 },
+		      { PLAN_KEY_SIGNED, ABI_HASHED_WORDS, 1, 1 },
+		      { PLAN_KEY_TEXT, ABI_HASHED_TEXT, 0, 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct plan_value values[2];
+		const struct abi_value *value;
+		struct fixture f;
+
+		fill_key(&f, values, cases[i].reading);
+		compile_numbers(&f);
+		assert_int_equal(f.compiled->n_refusals, 0);
+		assert_int_equal(f.compiled->sites[0].numbered, 1);
+		assert_int_equal(f.compiled->sites[0].slot[1], ABI_NUMBER_SLOT | 1);
+		value = &f.compiled->values[f.compiled->sites[0].value[1]];
+		assert_int_equal(value->hashed, cases[i].hashed);
+		assert_int_equal(value->is_signed, cases[i].is_signed);
+		assert_int_equal(value->n_tests, cases[i].n_tests);
+		assert_int_equal(f.compiled->values[f.compiled->sites[0].value[0]].hashed, 0);
+		clear(&f);
+	}
+}
+
+static void leaves_out_bad_keys(void **state)
+{
+	struct plan_choice label = { .raw = 1, .label = (char *)"approve" };
+	struct plan_value values[2];
+	struct fixture f;
+
+	(void)state;
+	fill_key(&f, values, PLAN_KEY);
+	values[0].text = (char *)"another";
+	keeps_site_without_number(&f, "another: the profile does not ask for it, so the key");
+	fill_key(&f, values, PLAN_NUMBER);
+	keeps_site_without_number(&f, "does not ask");
+	fill_number(&f, values);
+	values[0].reading = PLAN_KEY;
+	keeps_site_without_number(&f, "does not ask");
+	fill_key(&f, values, PLAN_KEY_TEXT);
+	values[0].n_tests = 1;
+	keeps_site_without_number(&f, "a place and a length");
+	fill_key(&f, values, PLAN_KEY_SIGNED);
+	values[0].n_tests = 2;
+	keeps_site_without_number(&f, "a place and a length");
+	fill_key(&f, values, PLAN_KEY);
+	values[0].n_tests = 3;
+	keeps_site_without_number(&f, "a place and a length");
+	fill_key(&f, values, PLAN_KEY_TEXT);
+	values[0].tests[1].recipe.width = 4;
+	keeps_site_without_number(&f, "no width, or a wrong one");
+	fill_key(&f, values, PLAN_KEY);
+	values[0].tests[0].recipe.width = 0;
+	keeps_site_without_number(&f, "no width, or a wrong one");
+	fill_key(&f, values, PLAN_KEY);
+	values[0].tests[0].choices = &label;
+	values[0].tests[0].n_choices = 1;
+	keeps_site_without_number(&f, "the way to a key has labels");
+}
+
 /* A pack of another profile must not feed one number for another. */
 static void leaves_out_bad_numbers(void **state)
 {
@@ -403,6 +488,8 @@ int main(void)
 		cmocka_unit_test(tells_other_variants),
 		cmocka_unit_test(skips_what_the_profile_skips),
 		cmocka_unit_test(leaves_out_bad_numbers),
+		cmocka_unit_test(reads_keys),
+		cmocka_unit_test(leaves_out_bad_keys),
 		cmocka_unit_test(leaves_out_bad_instances),
 		cmocka_unit_test(survives_wild_indexes),
 		cmocka_unit_test(refuses_huge_plans),

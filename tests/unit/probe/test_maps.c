@@ -15,14 +15,15 @@
 #include "base/mem.h"
 #include "probe/sample.h"
 
-static int load(struct layout **layout, unsigned nodes, struct maps **maps)
+static int load(const struct profile *profile, struct layout **layout, unsigned nodes,
+		struct maps **maps)
 {
 	struct kernel kernel;
 	struct err err = {};
 	int r;
 
 	kernel_ask(&kernel);
-	assert_int_equal(layout_make(&sample, layout, NULL), 0);
+	assert_int_equal(layout_make(profile, layout, NULL), 0);
 	r = maps_open(*layout, &kernel, nodes, maps, &err);
 	if (r) {
 		/* Without the right, one sentence. */
@@ -41,7 +42,7 @@ static void adds_nodes(void **state)
 	unsigned a, b, c;
 
 	(void)state;
-	if (load(&layout, 2, &maps))
+	if (load(&sample, &layout, 2, &maps))
 		skip();
 	assert_int_equal(maps_add_node(maps, 100, 1, &a, &err), 0);
 	assert_int_equal(maps_add_node(maps, 100, 1, &b, &err), -EEXIST);
@@ -71,7 +72,7 @@ static void forgets_nodes(void **state)
 	unsigned first, node;
 
 	(void)state;
-	if (load(&layout, ABI_NODES_MAX, &maps))
+	if (load(&sample, &layout, ABI_NODES_MAX, &maps))
 		skip();
 	assert_int_equal(maps_add_node(maps, 1, 1, &first, &err), 0);
 	for (int i = 1; i < ABI_NODES_MAX; i++)
@@ -90,7 +91,7 @@ static void places_sites(void **state)
 	struct err err = {};
 
 	(void)state;
-	if (load(&layout, 1, &maps))
+	if (load(&sample, &layout, 1, &maps))
 		skip();
 	assert_int_equal(maps_put_sites(maps, sites, 2, values, 1500, &a, &err), 0);
 	assert_int_equal(maps_put_sites(maps, sites, 2, values, 1500, &b, &err), -ENOSPC);
@@ -104,12 +105,49 @@ static void places_sites(void **state)
 	assert_int_equal(a.site, 0);
 }
 
+/* Nothing is open, and a profile without spans has no table to look through. */
+static void looks_through_spans(void **state)
+{
+	static struct profile_source source = { .func = VOTE, .begins = true, .at_start = true };
+	static struct profile_metric metric = { .type = PROFILE_HISTOGRAM,
+						.is_of_spans = true,
+						.within = 1,
+						.late = 1,
+						.sources = &source,
+						.n_sources = 1 };
+	_free_ struct maps_spans *spans = mem_alloc(sizeof(*spans));
+	struct profile profile = sample;
+	struct err err = {};
+
+	(void)state;
+	for (size_t n = 0; n < 2; n++) {
+		_cleanup_(layout_freep) struct layout *layout = NULL;
+		_cleanup_(maps_closep) struct maps *maps = NULL;
+		struct maps_lost lost = {};
+		unsigned node;
+
+		profile.metrics = &metric;
+		profile.n_metrics = n;
+		if (load(&profile, &layout, 2, &maps))
+			skip();
+		memset(spans, 0xff, sizeof(*spans));
+		assert_int_equal(maps_add_node(maps, 100, 1, &node, &err), 0);
+		assert_int_equal(maps_sweep(maps, spans, &err), 0);
+		assert_int_equal(maps_sweep(maps, NULL, &err), 0);
+		assert_int_equal(spans->of[node][0].open, 0);
+		assert_int_equal(spans->of[node][0].oldest_ns, 0);
+		maps_stop_node(maps, node, &lost);
+		assert_int_equal(lost.spans[0], 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adds_nodes),
 		cmocka_unit_test(forgets_nodes),
 		cmocka_unit_test(places_sites),
+		cmocka_unit_test(looks_through_spans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

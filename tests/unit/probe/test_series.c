@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "probe/layout.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -310,6 +311,93 @@ static void reads_gauges(void **state)
 	assert_int_equal(found.at[0].down, 9);
 }
 
+/* VOTE begins spans and is counted and gives a number; TALLY and SIGN end them. */
+static struct profile *spans(void)
+{
+	static struct profile_source sources[] = {
+		{ .func = VOTE, .begins = true, .at_start = true, .key = 1 },
+		{ .func = TALLY, .on = PROFILE_END_RETURN, .key = 1, .labels = { { true, 0 } } },
+		{ .func = SIGN, .at_start = true, .key = 2, .labels = { { true, 1 } } },
+	};
+	static struct profile_source vote = { .func = VOTE, .on = PROFILE_END_RETURN, .number = 1 };
+	static struct profile_metric metrics[] = {
+		{ .name = (char *)"round_seconds",
+		  .type = PROFILE_HISTOGRAM,
+		  .is_of_spans = true,
+		  .within = 600,
+		  .late = 60,
+		  .labels = { { (char *)"result", decision_labels, 2 } },
+		  .n_labels = 1,
+		  .bounds = { 0.5, 1 },
+		  .n_bounds = 2,
+		  .sources = sources,
+		  .n_sources = 3 },
+		{ .name = (char *)"sum_total",
+		  .is_of_numbers = true,
+		  .sources = &vote,
+		  .n_sources = 1 },
+		{ .name = (char *)"votes_total", .sources = &vote, .n_sources = 1 },
+	};
+	struct profile *profile = mem_alloc(sizeof(*profile));
+
+	*profile = sample;
+	profile->metrics = metrics;
+	profile->n_metrics = ARRAY_SIZE(metrics);
+	return profile;
+}
+
+static void lays_spans_out(void **state)
+{
+	_free_ struct profile *profile = spans();
+	_cleanup_(layout_freep) struct layout *layout = NULL;
+	const struct abi_func *vote, *tally, *sign;
+
+	(void)state;
+	assert_int_equal(layout_make(profile, &layout, NULL), 0);
+	vote = &layout->funcs[VOTE];
+	tally = &layout->funcs[TALLY];
+	sign = &layout->funcs[SIGN];
+	assert_int_equal(layout->n_spans, 1);
+	assert_int_equal(layout->spans[0].abi.within_ns, 600000000000);
+	assert_int_equal(layout->spans[0].abi.late_ns, 60000000000);
+	assert_int_equal(layout_span(layout, 0), 0);
+	assert_int_equal(layout_span(layout, 2), 1); /* none */
+	assert_int_equal(layout->n_regions, 4);      /* what begins counts nowhere */
+	/* calls, numbers, spans */
+	assert_int_equal(vote->n_bindings + 10 * vote->n_numbers + 100 * vote->n_spans, 111);
+	assert_int_equal(vote->bindings[0].kind, ABI_COUNTER);
+	assert_int_equal(vote->bindings[1].kind, ABI_NUMBER_COUNTER);
+	assert_int_equal(vote->bindings[2].kind, ABI_SPAN_FROM);
+	assert_int_equal(vote->bindings[2].on, ABI_ON_START);
+	assert_int_equal(vote->bindings[2].slot, 1);
+	assert_int_equal(vote->bindings[2].missing, layout->spans[0].book);
+	assert_int_equal(tally->bindings[0].kind, ABI_SPAN_TO);
+	assert_int_equal(tally->bindings[0].on, PROFILE_END_RETURN);
+	assert_int_equal(tally->bindings[0].n_bounds, 2);
+	assert_int_equal(sign->bindings[0].on, ABI_ON_START);
+	assert_int_equal(sign->bindings[0].slot, 2);
+	/* Each label has its cells: two bounds, +Inf and the sum. */
+	assert_int_equal(sign->bindings[0].base, tally->bindings[0].base + 4);
+	assert_true(tally->bindings[0].base >= layout->spans[0].book + ABI_SPAN_CELLS);
+	assert_true(layout_numbered(layout, TALLY));
+}
+
+static void refuses_many_spans(void **state)
+{
+	_free_ struct profile *profile = spans();
+	struct profile_metric metrics[ABI_SPANS_MAX + 1];
+	struct layout *layout = NULL;
+	struct err err = {};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
+		metrics[i] = (struct profile_metric){ .line = 9, .is_of_spans = true };
+	profile->metrics = metrics;
+	profile->n_metrics = ARRAY_SIZE(metrics);
+	assert_int_equal(layout_make(profile, &layout, &err), -E2BIG);
+	assert_string_equal(err.text, "line 9: more than 32 metrics of spans");
+}
+
 static void grows_stale(void **state)
 {
 	struct profile_metric metric = { .stale_after = 5 };
@@ -327,10 +415,11 @@ static void grows_stale(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(begins_at_zero),   cmocka_unit_test(joins_sources),
-		cmocka_unit_test(reads_histograms), cmocka_unit_test(adds_numbers_up),
-		cmocka_unit_test(lays_gauges_out),  cmocka_unit_test(reads_gauges),
-		cmocka_unit_test(grows_stale),
+		cmocka_unit_test(begins_at_zero),     cmocka_unit_test(joins_sources),
+		cmocka_unit_test(reads_histograms),   cmocka_unit_test(adds_numbers_up),
+		cmocka_unit_test(lays_gauges_out),    cmocka_unit_test(reads_gauges),
+		cmocka_unit_test(grows_stale),        cmocka_unit_test(lays_spans_out),
+		cmocka_unit_test(refuses_many_spans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
