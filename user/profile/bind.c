@@ -36,7 +36,7 @@ static bool says(const struct profile_value *value, const struct profile_choice 
 static bool is_same(const struct profile_value *value, const struct label_draft *draft)
 {
 	if (value->kind != draft->kind || value->is_number != draft->is_number ||
-	    value->n_choices != draft->n_choices)
+	    value->is_key != draft->is_key || value->n_choices != draft->n_choices)
 		return false;
 	if (strcmp(value->path, draft->path ? draft->path : "") != 0)
 		return false;
@@ -51,6 +51,7 @@ static void fill_value(struct profile_value *value, const struct label_draft *dr
 	*value = (struct profile_value){
 		.kind = draft->kind,
 		.is_number = draft->is_number,
+		.is_key = draft->is_key,
 		.path = mem_strdup(draft->path ? draft->path : ""),
 		.choices = mem_array(draft->n_choices, sizeof(*value->choices)),
 		.n_choices = draft->n_choices,
@@ -63,8 +64,7 @@ static void fill_value(struct profile_value *value, const struct label_draft *dr
 	}
 }
 
-/* The index of the captured value in its function; 0 after a fault. */
-static size_t capture(struct build *b, const struct label_draft *draft, struct profile_func *func)
+size_t value_bind(struct build *b, const struct label_draft *draft, struct profile_func *func)
 {
 	for (size_t i = 0; i < func->n_values; i++)
 		if (is_same(&func->values[i], draft))
@@ -72,7 +72,7 @@ static size_t capture(struct build *b, const struct label_draft *draft, struct p
 	if (func->n_values == PROFILE_FUNC_VALUES_MAX) {
 		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key),
 			  "%s\"%s\" is value number %d captured of \"%s\"; %d is the most",
-			  draft->is_number ? "" : "label ", draft->entry.name,
+			  draft->is_number || draft->is_key ? "" : "label ", draft->entry.name,
 			  PROFILE_FUNC_VALUES_MAX + 1, func->name, PROFILE_FUNC_VALUES_MAX);
 		return 0;
 	}
@@ -134,7 +134,7 @@ void label_bind(struct build *b, const struct label_draft *draft, struct profile
 	if (draft->constant)
 		return;
 	check_ends(b, draft, source->on);
-	source->labels[at].index = capture(b, draft, &b->profile->funcs[source->func]);
+	source->labels[at].index = value_bind(b, draft, &b->profile->funcs[source->func]);
 }
 
 void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source)
@@ -144,5 +144,5 @@ void number_bind(struct build *b, const struct label_draft *number, struct profi
 	if (number->kind == PROFILE_VALUE_RETURN && source->on != PROFILE_END_RETURN)
 		fault_add(b->tree.page, tree_span(&b->tree, number->entry.key),
 			  "\"value\" is of a result, but \"on\" counts calls that do not return");
-	source->number = capture(b, number, &b->profile->funcs[source->func]);
+	source->number = value_bind(b, number, &b->profile->funcs[source->func]);
 }

@@ -2,7 +2,8 @@
 /*
  * Building a profile from its tree, top down: profile.c reads the document,
  * metric.c one metric, gauge.c what only a gauge has, source.c the functions that feed it,
- * label.c its labels, number.c what it measures of a call.
+ * span.c those that begin and end a span, label.c its labels, number.c what it measures of
+ * a call.
  * Nothing here stops at a fault; a profile with any is thrown away at the end.
  */
 #ifndef PROFILE_BUILD_H
@@ -29,12 +30,13 @@ struct build {
 };
 
 /* A label as written, before a function is known: a constant, or a captured value. The
- * number of a call that a metric measures is one too, without choices. */
+ * number of a call that a metric measures is one too, without choices, and so is the key
+ * of a span. */
 struct label_draft {
 	struct tree_entry entry;
 	bool usable; /* nothing wrong with it */
 	bool constant;
-	bool is_number;
+	bool is_number, is_key;
 	struct profile_choice *choices; /* constant: the first one's label */
 	size_t n_choices;
 	enum profile_value_kind kind;
@@ -62,7 +64,7 @@ void build_metric(struct build *b, const struct tree_entry *entry);
 
 /* The keys of a metric; those that it does not have are NULL. */
 struct metric_keys {
-	const struct tree_entry *from, *up, *down, *value, *stale;
+	const struct tree_entry *from, *up, *down, *value, *stale, *span;
 };
 /* Whether a metric of its type (@typed: it is known) has the keys that it needs and no
  * others. Called when its sources are read. */
@@ -76,6 +78,28 @@ void gauge_read_stale(struct build *b, const struct metric_draft *draft,
 void build_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *from,
 		   bool down);
 
+/* What sources of all kinds have; @what: `a source of metric "mpc_votes_total"`. */
+/* The ends of a call under the key "on", and whether "optional" is true. */
+unsigned source_on(struct build *b, const struct tree_entry *entry);
+bool source_optional(struct build *b, const struct tree_entry *entry);
+/* The index of the function in the profile, where it stands then, or PROFILE_FUNCS_MAX. */
+size_t source_func(struct build *b, const struct tree_entry *entry, const char *what);
+/* One call must be counted once in a metric, and only so many metrics fit a function. */
+void source_check_feeds(struct build *b, const struct metric_draft *draft,
+			const struct profile_source *source, const yaml_node_t *node);
+/* Labels of a source that the metric has already, or that its first source lacks. */
+void source_check_labels(struct build *b, const struct metric_draft *draft,
+			 const struct label_draft *own, size_t n_own);
+/* Gives the source its labels, and the metric too where it is the first one. */
+void source_bind_labels(struct build *b, struct metric_draft *draft, struct profile_source *source,
+			const struct label_draft *own, size_t n_own, const yaml_node_t *node);
+
+/* Reads `span`: the functions that begin and those that end it, and its times. */
+void span_read(struct build *b, struct metric_draft *draft, const struct tree_entry *entry);
+/* Whether a metric of spans has the type and the keys that it needs and no others. */
+void span_check(struct build *b, const struct metric_draft *draft, bool typed,
+		const struct metric_keys *keys);
+
 /* Reads the labels of a metric or of a source; the caller frees them with labels_free. */
 struct label_draft *labels_read(struct build *b, const struct tree_entry *entry, const char *what,
 				size_t *n);
@@ -88,6 +112,8 @@ void label_bind(struct build *b, const struct label_draft *draft, struct profile
 /* Reads `value`, the number that a metric or a source measures. */
 void number_read(struct build *b, const struct tree_entry *entry, const char *of,
 		 struct label_draft *number);
+/* The index of a value captured of the function, where it stands then; 0 after a fault. */
+size_t value_bind(struct build *b, const struct label_draft *draft, struct profile_func *func);
 /* Makes it a number of the source's function. */
 void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source);
 

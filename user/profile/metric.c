@@ -22,6 +22,7 @@ enum {
 	KEY_BUCKETS,
 	KEY_VALUE,
 	KEY_STALE,
+	KEY_SPAN,
 	N_KEYS
 };
 
@@ -30,7 +31,7 @@ static const struct tree_key metric_keys[N_KEYS] = {
 	[KEY_FROM] = { "from", false },       [KEY_LABELS] = { "labels", false },
 	[KEY_BUCKETS] = { "buckets", false }, [KEY_VALUE] = { "value", false },
 	[KEY_UP] = { "up", false },           [KEY_DOWN] = { "down", false },
-	[KEY_STALE] = { "stale", false },
+	[KEY_STALE] = { "stale", false },     [KEY_SPAN] = { "span", false },
 };
 
 static const char *const type_names[] = {
@@ -223,6 +224,11 @@ static void check_name(struct build *b, const struct tree_entry *entry, bool typ
 /* The functions that feed it. */
 static void read_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *got)
 {
+	draft->metric->is_of_spans = got[KEY_SPAN].value;
+	if (draft->metric->is_of_spans) {
+		span_read(b, draft, &got[KEY_SPAN]);
+		return;
+	}
 	draft->balanced = !got[KEY_FROM].value && (got[KEY_UP].value || got[KEY_DOWN].value);
 	if (got[KEY_FROM].value)
 		build_sources(b, draft, &got[KEY_FROM], false);
@@ -241,10 +247,14 @@ static void check_keys(struct build *b, const struct metric_draft *draft, bool t
 
 	for (size_t i = 0; i < N_KEYS; i++)
 		value[i] = got[i].value ? &got[i] : NULL;
-	keys = (struct metric_keys){ value[KEY_FROM], value[KEY_UP], value[KEY_DOWN],
-				     value[KEY_VALUE], value[KEY_STALE] };
-	gauge_check(b, draft, typed, &keys);
-	gauge_read_stale(b, draft, value[KEY_STALE]);
+	keys = (struct metric_keys){ value[KEY_FROM],  value[KEY_UP],    value[KEY_DOWN],
+				     value[KEY_VALUE], value[KEY_STALE], value[KEY_SPAN] };
+	if (keys.span) {
+		span_check(b, draft, typed, &keys);
+	} else {
+		gauge_check(b, draft, typed, &keys);
+		gauge_read_stale(b, draft, value[KEY_STALE]);
+	}
 	if (typed)
 		check_buckets(b, draft->entry, &got[KEY_BUCKETS], draft->what, draft->metric);
 }
@@ -278,7 +288,7 @@ void build_metric(struct build *b, const struct tree_entry *entry)
 		number_read(b, &got[KEY_VALUE], what, &draft.number);
 	read_sources(b, &draft, got);
 	/* What the name and the buckets must be depends on whether it is of numbers. */
-	metric->is_of_numbers |= got[KEY_VALUE].value != NULL;
+	metric->is_of_numbers |= got[KEY_VALUE].value && !metric->is_of_spans;
 	check_name(b, entry, typed, metric);
 	check_keys(b, &draft, typed, got);
 	check_series(b, &draft);

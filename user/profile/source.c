@@ -34,7 +34,7 @@ static unsigned read_end(struct build *b, const struct tree_entry *item)
 	return 0;
 }
 
-static unsigned read_on(struct build *b, const struct tree_entry *entry)
+unsigned source_on(struct build *b, const struct tree_entry *entry)
 {
 	size_t n;
 	_free_ struct tree_entry *items = tree_list(&b->tree, entry, "\"on\"", &n);
@@ -52,7 +52,7 @@ static unsigned read_on(struct build *b, const struct tree_entry *entry)
 	return on ? on : PROFILE_END_RETURN;
 }
 
-static bool read_optional(struct build *b, const struct tree_entry *entry)
+bool source_optional(struct build *b, const struct tree_entry *entry)
 {
 	const char *text = tree_text(&b->tree, entry, "\"optional\"");
 
@@ -62,8 +62,7 @@ static bool read_optional(struct build *b, const struct tree_entry *entry)
 	return text && strcmp(text, "true") == 0;
 }
 
-/* The index of the function in the profile, where it stands then, or PROFILE_FUNCS_MAX. */
-static size_t add_func(struct build *b, const struct tree_entry *entry, const char *what)
+size_t source_func(struct build *b, const struct tree_entry *entry, const char *what)
 {
 	struct profile *profile = b->profile;
 	const char *name = tree_text(&b->tree, entry, what);
@@ -91,8 +90,7 @@ static size_t add_func(struct build *b, const struct tree_entry *entry, const ch
 	return profile->n_funcs++;
 }
 
-/* One call must be counted once in a metric, and only so many metrics fit a function. */
-static void check_feeds(struct build *b, const struct metric_draft *draft,
+void source_check_feeds(struct build *b, const struct metric_draft *draft,
 			const struct profile_source *source, const yaml_node_t *node)
 {
 	const struct profile_metric *metric = draft->metric;
@@ -100,6 +98,7 @@ static void check_feeds(struct build *b, const struct metric_draft *draft,
 
 	for (size_t i = 0; i < metric->n_sources; i++) {
 		if (metric->sources[i].func != source->func ||
+		    metric->sources[i].begins != source->begins ||
 		    !(metric->sources[i].on & source->on))
 			continue;
 		fault_add(b->tree.page, tree_span(&b->tree, node),
@@ -143,9 +142,8 @@ static bool has_label(const struct profile_metric *metric, const char *name)
 	return false;
 }
 
-/* Labels of a source that the metric has already, or that its first source lacks. */
-static void check_own_labels(struct build *b, const struct metric_draft *draft,
-			     const struct label_draft *own, size_t n_own)
+void source_check_labels(struct build *b, const struct metric_draft *draft,
+			 const struct label_draft *own, size_t n_own)
 {
 	for (size_t i = 0; i < n_own; i++) {
 		const char *name = own[i].entry.name;
@@ -166,12 +164,13 @@ static void check_own_labels(struct build *b, const struct metric_draft *draft,
 	}
 }
 
-static void bind_labels(struct build *b, const struct metric_draft *draft,
-			struct profile_source *source, const struct label_draft *own, size_t n_own,
-			const yaml_node_t *node)
+void source_bind_labels(struct build *b, struct metric_draft *draft, struct profile_source *source,
+			const struct label_draft *own, size_t n_own, const yaml_node_t *node)
 {
 	struct profile_metric *metric = draft->metric;
 
+	if (!draft->named)
+		name_labels(draft, own, n_own);
 	for (size_t i = 0; i < metric->n_labels; i++) {
 		const char *name = metric->labels[i].name;
 		const struct label_draft *label = find_label(draft->labels, draft->n_labels, name);
@@ -236,23 +235,21 @@ static void build_source(struct build *b, struct metric_draft *draft, const stru
 	    !tree_keys(&b->tree, item, what, source_keys, N_KEYS, got))
 		return;
 	if (got[KEY_ON].value)
-		source.on = read_on(b, &got[KEY_ON]);
+		source.on = source_on(b, &got[KEY_ON]);
 	if (got[KEY_OPTIONAL].value)
-		optional = read_optional(b, &got[KEY_OPTIONAL]);
+		optional = source_optional(b, &got[KEY_OPTIONAL]);
 	if (got[KEY_LABELS].value)
 		own = labels_read(b, &got[KEY_LABELS], what, &n_own);
 	if (got[KEY_VALUE].value)
 		number_read(b, &got[KEY_VALUE], what, &number);
-	check_own_labels(b, draft, own, n_own);
-	source.func =
-		got[KEY_FUNCTION].value ? add_func(b, &got[KEY_FUNCTION], what) : PROFILE_FUNCS_MAX;
+	source_check_labels(b, draft, own, n_own);
+	source.func = got[KEY_FUNCTION].value ? source_func(b, &got[KEY_FUNCTION], what) :
+						PROFILE_FUNCS_MAX;
 	if (source.func < PROFILE_FUNCS_MAX) {
 		b->profile->funcs[source.func].required |= !optional;
 		bind_number(b, draft, &source, &number, got[KEY_FUNCTION].value);
-		if (!draft->named)
-			name_labels(draft, own, n_own);
-		check_feeds(b, draft, &source, got[KEY_FUNCTION].value);
-		bind_labels(b, draft, &source, own, n_own, got[KEY_FUNCTION].value);
+		source_check_feeds(b, draft, &source, got[KEY_FUNCTION].value);
+		source_bind_labels(b, draft, &source, own, n_own, got[KEY_FUNCTION].value);
 		metric->sources[metric->n_sources++] = source;
 	}
 	labels_free(own, n_own);
