@@ -208,6 +208,22 @@ mod inner {
         Pause(false).await;
         make_sent(black_box(x))
     }
+    /// Numbers that the compiler can do sums with.
+    pub async fn picked(x: u64) -> Result<usize> {
+        Pause(false).await;
+        let x = black_box(x);
+        if x & 3 == 0 { Err(fault(x)) } else if x & 4 == 0 { Ok(5) } else { Ok(7) }
+    }
+    pub async fn summed(x: u64) -> Result<u64> {
+        Pause(false).await;
+        let x = black_box(x);
+        if x & 3 == 0 { Err(fault(x)) } else { Ok(x + 10) }
+    }
+    pub async fn lucky(x: u64) -> Option<u64> {
+        Pause(false).await;
+        let x = black_box(x);
+        if x & 7 == 0 { None } else { Some(x & 8) }
+    }
 }
 
 async fn ask_threshold(x: u64) -> Result<u64> {
@@ -257,6 +273,25 @@ async fn ask_send(x: u64) -> Result<u64> {
     inner::send(x).await?;
     Pause(false).await;
     Ok(x)
+}
+
+/// Behind these awaits something else is made of the number, of the same type and in the same line.
+async fn ask_picked(x: u64) -> Result<usize> {
+    let picked = inner::picked(x).await.map(|n| n + 1)?;
+    Pause(false).await;
+    Ok(picked)
+}
+
+async fn ask_summed(x: u64) -> Result<u64> {
+    let result = inner::summed(x).await.map(|n| n + 100);
+    Pause(false).await;
+    black_box(&result).clone()
+}
+
+async fn ask_lucky(x: u64) -> Option<u64> {
+    let val = inner::lucky(x).await? + 3;
+    Pause(false).await;
+    Some(val)
 }
 
 // ---- plain functions --------------------------------------------------------------------
@@ -418,6 +453,15 @@ fn inside(x: u64, books: &mut Books) {
     }
 }
 
+fn changed(x: u64, books: &mut Books) {
+    let got = black_box(block_on(task(ask_picked(x))));
+    books.number("inner_picked_total", got.ok().map(|n| n as i128 - 1));
+    let got = black_box(block_on(task(ask_summed(x))));
+    books.number("inner_summed_total", got.ok().map(|n| i128::from(n) - 100));
+    let got = black_box(block_on(task(ask_lucky(x))));
+    books.number("inner_lucky_total", got.map(|n| i128::from(n) - 3));
+}
+
 fn plain(x: u64, books: &mut Books) {
     let all: Vec<PoolStats> = (0..5).map(|i| make_stats(x ^ i << 3)).collect();
 
@@ -448,6 +492,7 @@ fn main() {
         outside(x, &mut books);
         sending(x, &mut books);
         inside(x, &mut books);
+        changed(x, &mut books);
         plain(x, &mut books);
     }
     std::fs::write(&words[2], books.json()).expect("books");

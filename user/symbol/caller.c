@@ -291,7 +291,76 @@ static bool is_method(Dwarf_Die *call)
 	return file && (strstr(file, "/core/src/result.rs") || strstr(file, "/core/src/option.rs"));
 }
 
-static void collect_names(struct caller *caller, Dwarf_Die *scope, unsigned depth)
+int64_t caller_result_offset(const struct caller *caller)
+{
+	struct type_place ready = { .type = caller->poll };
+
+	type_enter_ready(&ready);
+	return ready.recipe.tail;
+}
+
+static void add_name(struct caller *caller, Dwarf_Die die, Dwarf_Die scope, bool untouched,
+		     bool exact)
+{
+	bool poll = caller_has_type(&die, caller->poll);
+
+	*VEC_ADD(&caller->names) = (struct caller_name){ die, untouched };
+	*VEC_ADD(&caller->parts) =
+		(struct caller_named){ die, scope, poll ? 0 : caller_result_offset(caller), exact };
+}
+
+/* Whether the block is that of the await itself: the poll and what it polls are in it. */
+static bool is_await_block(const struct caller *caller, Dwarf_Die *block)
+{
+	Dwarf_Off poll = dwarf_dieoffset((Dwarf_Die *)&caller->die);
+	Dwarf_Die next = *block, child;
+
+	if (poll < dwarf_dieoffset(block) ||
+	    (dwarf_siblingof(block, &next) == 0 && poll > dwarf_dieoffset(&next)) ||
+	    dwarf_child(block, &child) != 0)
+		return false;
+	do {
+		if (dwarf_tag(&child) == DW_TAG_variable &&
+		    strcmp(name_of(&child), "__awaitee") == 0)
+			return true;
+	} while (dwarf_siblingof(&child, &child) == 0);
+	return false;
+}
+
+/* The variable by which `?` takes what is in Ok or Some out of the result; @offset where
+ * that is. */
+static bool is_taken_out(const struct caller *caller, Dwarf_Die *variable, int64_t *offset)
+{
+	struct type_place place = { .type = caller->poll };
+
+	if (strcmp(name_of(variable), "val") != 0 ||
+	    number_of(variable, DW_AT_decl_line) != caller->line)
+		return false;
+	type_enter_ready(&place);
+	if (!type_enter_payload(&place, "Ok") && !type_enter_payload(&place, "Some"))
+		return false;
+	*offset = place.recipe.tail;
+	return caller_has_type(variable, place.type);
+}
+
+static void collect_taken_out(struct caller *caller, Dwarf_Die *scope, unsigned depth, size_t *n)
+{
+	Dwarf_Die child;
+	int64_t offset;
+
+	if (depth == DEPTH_MAX || dwarf_child(scope, &child) != 0)
+		return;
+	do {
+		if (dwarf_tag(&child) == DW_TAG_lexical_block)
+			collect_taken_out(caller, &child, depth + 1, n);
+		else if (dwarf_tag(&child) == DW_TAG_variable &&
+			 is_taken_out(caller, &child, &offset) && !(*n)++)
+			*VEC_ADD(&caller->parts) =
+				(struct caller_named){ child, *scope, offset, false };
+	} while (dwarf_siblingof(&child, &child) == 0);
+}
+
+static void collect_names(struct caller *caller, Dwarf_Die *scope, unsigned depth, bool await)
 {
 	Dwarf_Die child, parameter;
 
@@ -301,15 +370,16 @@ static void collect_names(struct caller *caller, Dwarf_Die *scope, unsigned dept
 		int tag = dwarf_tag(&child);
 
 		if (tag == DW_TAG_lexical_block)
-			collect_names(caller, &child, depth + 1);
+			collect_names(caller, &child, depth + 1,
+				      await || is_await_block(caller, &child));
 		else if (tag == DW_TAG_variable && caller_has_type(&child, caller->poll))
-			*VEC_ADD(&caller->names) = (struct caller_name){ child, true };
+			add_name(caller, child, *scope, true, false);
 		else if (tag == DW_TAG_variable && is_result(caller, &child))
-			*VEC_ADD(&caller->names) = (struct caller_name){ child, false };
+			add_name(caller, child, *scope, false, await);
 		else if (tag == DW_TAG_inlined_subroutine &&
 			 dwarf_dieoffset(&child) != dwarf_dieoffset(&caller->die) &&
 			 takes_result(caller, &child, &parameter)) {
-			*VEC_ADD(&caller->names) = (struct caller_name){ parameter, true };
+			add_name(caller, parameter, child, true, false);
 			if (is_method(&child))
 				*VEC_ADD(&caller->matches) = child;
 		}
@@ -330,6 +400,74 @@ struct caller_place caller_names(const struct caller *caller, uint64_t addr)
 	return place;
 }
 
+/* A variable, or a piece of one, that lies in memory at a register's distance. */
+static struct caller_place memory_of(const Dwarf_Op *op, size_t n, int64_t offset)
+{
+	struct caller_place place = { .kind = CALLER_MEMORY };
+
+	if (n != 1 || op->atom < DW_OP_breg0 || op->atom > DW_OP_breg31)
+		return (struct caller_place){};
+	place.reg = code_dwarf_reg(op->atom - DW_OP_breg0);
+	place.offset = (int64_t)op->number + offset;
+	if (place.reg == REG_NONE)
+		place.kind = CALLER_NOWHERE;
+	return place;
+}
+
+/* Where @width bytes at @wanted of a variable are. */
+static struct caller_place part_place(const Dwarf_Op *expr, size_t len, uint64_t wanted,
+				      unsigned width)
+{
+	size_t from = 0;
+	uint64_t offset = 0;
+	struct caller_place place;
+
+	for (size_t i = 0; i < len; i++) {
+		if (expr[i].atom != DW_OP_piece)
+			continue;
+		if (offset <= wanted && wanted + width <= offset + expr[i].number) {
+			place = memory_of(expr + from, i - from, (int64_t)(wanted - offset));
+			return place.kind == CALLER_NOWHERE && offset == wanted ?
+				       place_of(expr + from, i - from) :
+				       place;
+		}
+		offset += expr[i].number;
+		from = i + 1;
+	}
+	if (from)
+		return (struct caller_place){};
+	place = memory_of(expr, len, (int64_t)wanted);
+	return place.kind == CALLER_NOWHERE && !wanted ? place_of(expr, len) : place;
+}
+
+struct caller_place caller_part(const struct caller *caller, uint64_t addr, int64_t offset,
+				unsigned width)
+{
+	struct caller_place found = {};
+
+	for (size_t i = 0; i < caller->parts.n; i++) {
+		struct caller_named *part = &caller->parts.at[i];
+		struct caller_place place = {};
+		Dwarf_Attribute at;
+		Dwarf_Op *expr;
+		size_t len;
+
+		if (offset >= part->offset && dwarf_haspc(&part->scope, addr) == 1 &&
+		    dwarf_attr(&part->die, DW_AT_location, &at) &&
+		    dwarf_getlocation_addr(&at, addr, &expr, &len, 1) == 1)
+			place = part_place(expr, len, (uint64_t)(offset - part->offset), width);
+		if (place.kind == CALLER_CONSTANT)
+			continue;
+		place.exact = part->exact;
+		if (found.kind == CALLER_REGISTER && place.kind == CALLER_REGISTER &&
+		    found.reg != place.reg)
+			return (struct caller_place){ .kind = CALLER_CONFLICT };
+		if (found.kind == CALLER_NOWHERE || place.kind == CALLER_REGISTER)
+			found = place.kind == CALLER_NOWHERE ? found : place;
+	}
+	return found;
+}
+
 bool caller_matches(const struct caller *caller, uint64_t addr)
 {
 	for (size_t i = 0; i < caller->matches.n; i++) {
@@ -345,6 +483,8 @@ bool caller_matches(const struct caller *caller, uint64_t addr)
 
 bool caller_open(const struct debug_hit *hit, struct caller *out, struct strbuf *why)
 {
+	size_t taken = 0;
+
 	*out = (struct caller){};
 	if (!dwarf_offdie(hit->dbg, hit->die, &out->die) ||
 	    !dwarf_offdie(hit->dbg, hit->origin, &out->origin) ||
@@ -360,7 +500,10 @@ bool caller_open(const struct debug_hit *hit, struct caller *out, struct strbuf 
 	out->column = number_of(&out->die, DW_AT_call_column);
 	out->file = file_of(&out->unit, number_of(&out->die, DW_AT_call_file));
 	take_ranges(&out->die, &out->ranges);
-	collect_names(out, &out->scope, 0);
+	collect_names(out, &out->scope, 0, false);
+	collect_taken_out(out, &out->scope, 0, &taken);
+	if (taken > 1) /* of which one is it? the last part is the first of them */
+		out->parts.n--;
 	caller_find_slots(out);
 	return true;
 }
@@ -369,6 +512,7 @@ void caller_close(struct caller *caller)
 {
 	ranges_free(&caller->ranges);
 	free(caller->names.at);
+	free(caller->parts.at);
 	free(caller->matches.at);
 	free(caller->slots.at);
 	*caller = (struct caller){};

@@ -44,6 +44,14 @@ struct caller {
 		size_t n, cap;
 	} names;
 	struct {
+		struct caller_named {
+			Dwarf_Die die, scope; /* it speaks of what is within the scope */
+			int64_t offset;       /* in Poll<T> */
+			bool exact;           /* no method stands between it and the poll */
+		} *at;
+		size_t n, cap;
+	} parts; /* the names, and what `?` takes out of an Ok or Some */
+	struct {
 		Dwarf_Die *at;
 		size_t n, cap;
 	} matches; /* methods of Result and Option, inlined, that take it: `?` and such */
@@ -77,12 +85,20 @@ enum caller_line caller_line(const struct caller *caller, uint64_t addr);
 bool caller_matches(const struct caller *caller, uint64_t addr);
 
 /* Where the tag of the result is at one instruction. */
-enum caller_kind { CALLER_NOWHERE, CALLER_REGISTER, CALLER_CONSTANT, CALLER_CONFLICT };
+enum caller_kind {
+	CALLER_NOWHERE,
+	CALLER_REGISTER,
+	CALLER_CONSTANT,
+	CALLER_MEMORY, /* only of parts */
+	CALLER_CONFLICT
+};
 
 struct caller_place {
 	enum caller_kind kind;
-	unsigned reg; /* a code_reg */
+	unsigned reg;   /* a code_reg; of memory: from where it is … */
+	int64_t offset; /* … so far */
 	uint64_t constant;
+	bool exact; /* of parts: see caller_named */
 };
 
 /*
@@ -92,5 +108,12 @@ struct caller_place {
  * line of the call behind it (`.await?`, `.await.map_err(…)`).
  */
 struct caller_place caller_names(const struct caller *caller, uint64_t addr);
+
+/* The same for any @width bytes at @offset of Poll<T>, also where they are in memory, and by
+ * what `?` takes out of the result too: the variable `val` where the line has but one. */
+struct caller_place caller_part(const struct caller *caller, uint64_t addr, int64_t offset,
+				unsigned width);
+/* Where T lies in Poll<T>. */
+int64_t caller_result_offset(const struct caller *caller);
 
 #endif

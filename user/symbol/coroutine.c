@@ -518,6 +518,9 @@ void coroutine_free(struct coroutine *co)
 {
 	free(co->drafts.at);
 	free(co->tags.at);
+	for (size_t i = 0; i < co->numbers.n; i++)
+		plan_value_clear(&co->numbers.at[i].value);
+	free(co->numbers.at);
 	strbuf_free(&co->trouble);
 	*co = (struct coroutine){};
 }

@@ -46,6 +46,14 @@ struct coroutine {
 		struct coroutine_tag *at;
 		size_t n, cap;
 	} tags;
+	bool inlined; /* the result was looked for in the caller */
+	struct {
+		struct coroutine_number {
+			size_t insn;
+			struct plan_value value;
+		} *at;
+		size_t n, cap;
+	} numbers;             /* of the result, at completions where it was found */
 	struct strbuf trouble; /* why it is not complete; empty when it is */
 };
 

@@ -88,7 +88,7 @@ void handover_graph_free(struct handover_graph *graph)
 
 /* --- what is in a register -------------------------------------------------------- */
 
-static bool writes(const struct insn *in, unsigned reg)
+bool handover_writes(const struct insn *in, unsigned reg)
 {
 	unsigned mask = in->op == OP_CALL ? (unsigned)FLOW_CALLER_SAVED | in->writes : in->writes;
 
@@ -114,7 +114,7 @@ void handover_defs(const struct function *fn, const struct handover_graph *graph
 			if (seen[i] || (stop && stop[i]))
 				continue;
 			seen[i] = 1;
-			if (!writes(&fn->code->at[i], reg))
+			if (!handover_writes(&fn->code->at[i], reg))
 				stack[depth++] = i;
 			else if (out->n < HANDOVER_DEFS_MAX)
 				out->at[out->n++] = i;
@@ -265,7 +265,7 @@ bool handover_settled(const struct function *fn, const struct handover_path *pat
 
 		if (*first && in->op == OP_CALL)
 			return false;
-		if (*first || !writes(in, *reg))
+		if (*first || !handover_writes(in, *reg))
 			continue;
 		if (in->op == OP_MOVE && in->dst == *reg && in->size >= width && !in->high)
 			*reg = in->src;
@@ -302,7 +302,7 @@ bool handover_used(const struct function *fn, size_t at, unsigned reg)
 
 		if (reads(in, reg))
 			return true;
-		if (writes(in, reg))
+		if (handover_writes(in, reg))
 			return false;
 	}
 	return false;
@@ -313,6 +313,6 @@ void handover_kept(const struct function *fn, size_t from, unsigned reg, uint8_t
 	_free_ uint8_t *barrier = mem_array(fn->code->n, 1);
 
 	for (size_t i = 0; i < fn->code->n; i++)
-		barrier[i] = writes(&fn->code->at[i], reg);
+		barrier[i] = handover_writes(&fn->code->at[i], reg);
 	flow_reach(fn->flow, from, barrier, kept);
 }

@@ -65,6 +65,9 @@ bool handover_only(const struct function *fn, const struct handover_graph *graph
 bool handover_settled(const struct function *fn, const struct handover_path *path, size_t k,
 		      unsigned width, unsigned *reg, size_t *first);
 
+/* Whether @in changes @reg, or is a call that may. */
+bool handover_writes(const struct insn *in, unsigned reg);
+
 /* Whether the value of @reg at instruction @at is used on the straight way from there. */
 bool handover_used(const struct function *fn, size_t at, unsigned reg);
 

@@ -224,7 +224,7 @@ void result_prepare(const struct function *fn, struct coroutine *co, const struc
 	if (!result_wants(pf, PROFILE_VALUE_RETURN))
 		return;
 	if (hit->inlined) {
-		result_inlined_prepare(fn, co, hit);
+		result_inlined_prepare(fn, co, hit, pf);
 		return;
 	}
 	if (!co->entry_dispatch || !result_type(origin, &type)) {
@@ -302,7 +302,7 @@ void result_values(const struct function *fn, struct coroutine *co, size_t insn,
 {
 	Dwarf_Die poll;
 
-	if (co->tags.n) {
+	if (co->inlined) {
 		result_inlined_values(co, insn, origin, pf, site);
 		return;
 	}

@@ -30,7 +30,7 @@ bool result_type(Dwarf_Die *die, Dwarf_Die *out);
 /* In result_inlined.c: the same two for an instance that was inlined. Its completion
  * sites stay, or move on to where the tag of the result stands in a register. */
 void result_inlined_prepare(const struct function *fn, struct coroutine *co,
-			    const struct debug_hit *hit);
+			    const struct debug_hit *hit, const struct profile_func *pf);
 void result_inlined_values(struct coroutine *co, size_t insn, Dwarf_Die *origin,
 			   const struct profile_func *pf, struct plan_site *site);
 

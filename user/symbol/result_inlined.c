@@ -25,6 +25,7 @@
 #include "symbol/caller.h"
 #include "symbol/handover.h"
 #include "symbol/result.h"
+#include "symbol/result_number.h"
 
 #define TESTS_MAX 8
 #define VARIANTS_MAX 64
@@ -394,7 +395,28 @@ static void look(struct search *s, bool again, bool *conflict)
 	}
 }
 
-static void say_unknown(struct coroutine *co, const char *why)
+static const struct coroutine_tag *tag_at(const struct coroutine *co, size_t insn)
+{
+	for (size_t i = 0; i < co->tags.n; i++)
+		if (co->tags.at[i].insn == insn)
+			return &co->tags.at[i];
+	return NULL;
+}
+
+/* Says that a result is unknown at @unknown of @n completions. */
+static void say_unknown(struct coroutine *co, const struct profile_value *want, size_t unknown,
+			size_t n, const char *why)
+{
+	_free_ char *where =
+		unknown < n ? mem_printf(" at %zu of %zu completions", unknown, n) : mem_strdup("");
+	_free_ char *what = result_called(want);
+	_free_ char *all = mem_printf("%s is unknown%s: %s; ", what, where, why);
+
+	if (unknown && (!co->trouble.len || !strstr(co->trouble.text, all)))
+		strbuf_puts(&co->trouble, all);
+}
+
+static void say_unknown_labels(struct coroutine *co, const struct profile_func *pf, const char *why)
 {
 	size_t unknown = 0, n = 0;
 
@@ -404,22 +426,47 @@ static void say_unknown(struct coroutine *co, const char *why)
 		n++;
 		unknown += !has_tag(co, co->drafts.at[i].insn);
 	}
-	if (!unknown)
-		return;
-	strbuf_puts(&co->trouble, "the result is unknown");
-	if (unknown < n)
-		strbuf_printf(&co->trouble, " at %zu of %zu completions", unknown, n);
-	strbuf_printf(&co->trouble, ": %s; ", why);
+	for (size_t v = 0; v < pf->n_values; v++)
+		if (pf->values[v].kind == PROFILE_VALUE_RETURN && !pf->values[v].is_number)
+			say_unknown(co, &pf->values[v], unknown, n, why);
+}
+
+/* Looks for the function's number @v at every completion. */
+static void look_for_number(struct search *s, const struct profile_func *pf, unsigned v)
+{
+	const struct result_scene scene = { s->fn, s->co, &s->caller, &s->graph };
+	size_t unknown = 0, n = 0;
+	_strbuf_ struct strbuf said = {};
+
+	for (size_t i = 0; i < s->co->drafts.n; i++) {
+		size_t insn = s->co->drafts.at[i].insn;
+		struct plan_value value = { .slot = v };
+		_strbuf_ struct strbuf why = {};
+
+		if (s->co->drafts.at[i].kind != ABI_SITE_RETURN)
+			continue;
+		n++;
+		if (result_number(&scene, insn, tag_at(s->co, insn), &pf->values[v], &value,
+				  &why)) {
+			*VEC_ADD(&s->co->numbers) = (struct coroutine_number){ insn, value };
+			continue;
+		}
+		if (!unknown++)
+			strbuf_puts(&said, why.len ? why.text : "its type is not described");
+		plan_value_clear(&value);
+	}
+	say_unknown(s->co, &pf->values[v], unknown, n, said.text);
 }
 
 void result_inlined_prepare(const struct function *fn, struct coroutine *co,
-			    const struct debug_hit *hit)
+			    const struct debug_hit *hit, const struct profile_func *pf)
 {
 	struct search s = { .fn = fn, .co = co };
 	_strbuf_ struct strbuf why = {};
-	bool conflict = false;
+	bool conflict = false, open = caller_open(hit, &s.caller, &why);
 
-	if (caller_open(hit, &s.caller, &why)) {
+	co->inlined = true;
+	if (open) {
 		handover_graph(fn, &s.graph);
 		mark_completed(&s);
 		look(&s, false, &conflict);
@@ -429,7 +476,15 @@ void result_inlined_prepare(const struct function *fn, struct coroutine *co,
 					     "it was inlined, and nothing proves where the caller "
 					     "finds it");
 	}
-	say_unknown(co, why.text);
+	say_unknown_labels(co, pf, why.text);
+	for (unsigned v = 0; v < pf->n_values; v++) {
+		if (pf->values[v].kind != PROFILE_VALUE_RETURN || !pf->values[v].is_number)
+			continue;
+		if (open)
+			look_for_number(&s, pf, v);
+		else
+			say_unknown(co, &pf->values[v], 1, 1, why.text);
+	}
 	handover_graph_free(&s.graph);
 	caller_close(&s.caller);
 	free(s.completed);
@@ -507,19 +562,31 @@ static bool one_value(const struct coroutine_tag *tag, Dwarf_Die *origin,
 	return true;
 }
 
+/* Hands a site the numbers that were found there. */
+static void add_numbers(struct coroutine *co, size_t insn, const struct profile_func *pf,
+			struct plan_site *site)
+{
+	for (size_t i = 0; i < co->numbers.n; i++) {
+		struct plan_value *value = &co->numbers.at[i].value;
+
+		if (co->numbers.at[i].insn != insn || !value->n_tests)
+			continue;
+		value->text = plan_value_text(&pf->values[value->slot]);
+		plan_add_value(site, value);
+		*value = (struct plan_value){};
+	}
+}
+
 void result_inlined_values(struct coroutine *co, size_t insn, Dwarf_Die *origin,
 			   const struct profile_func *pf, struct plan_site *site)
 {
-	const struct coroutine_tag *tag = NULL;
+	const struct coroutine_tag *tag = tag_at(co, insn);
 
-	for (size_t i = 0; i < co->tags.n; i++)
-		if (co->tags.at[i].insn == insn)
-			tag = &co->tags.at[i];
 	for (unsigned v = 0; tag && v < pf->n_values; v++) {
 		struct plan_value value = { .slot = v };
 		_strbuf_ struct strbuf why = {};
 
-		if (pf->values[v].kind != PROFILE_VALUE_RETURN)
+		if (pf->values[v].kind != PROFILE_VALUE_RETURN || pf->values[v].is_number)
 			continue;
 		if (!one_value(tag, origin, &pf->values[v], &value, &why)) {
 			result_add_trouble(co, &pf->values[v],
@@ -530,4 +597,5 @@ void result_inlined_values(struct coroutine *co, size_t insn, Dwarf_Die *origin,
 		value.text = plan_value_text(&pf->values[v]);
 		plan_add_value(site, &value);
 	}
+	add_numbers(co, insn, pf, site);
 }

@@ -149,6 +149,21 @@ static bool first_member(Dwarf_Die *type, Dwarf_Die *out)
 	return false;
 }
 
+bool type_enter_payload(struct type_place *place, const char *name)
+{
+	struct type_place at = *place;
+	const char *names[NAMES_MAX];
+	Dwarf_Die member, first;
+	bool found;
+
+	list_variants(&at.type, name, names, &member, &found);
+	if (!found || !type_enter_member(&at, &member) || !first_member(&at.type, &first) ||
+	    strcmp(name_of(&first), "__0") != 0 || !type_enter_only_member(&at))
+		return false;
+	*place = at;
+	return true;
+}
+
 /* To what the variant @name of the enum at the place holds; @counted: its length is wanted. */
 static bool enter_variant(struct type_place *place, const char *name, bool counted,
 			  struct plan_value *out, struct strbuf *why)

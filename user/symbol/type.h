@@ -99,6 +99,10 @@ bool type_result(const struct type_place *place, const char *path, struct plan_v
  * newtypes there): a whole number, a text, or 16 bytes of a type that is called an id. */
 bool type_key(const struct type_place *place, struct plan_value *out, struct strbuf *why);
 
+/* Steps from an enum to the one thing that its variant @name holds, Ok(T) to T; false when
+ * it has no such variant or that holds several. */
+bool type_enter_payload(struct type_place *place, const char *name);
+
 /* Builds the tests that tell the choices of @value apart at @place, or
  * reads the number or the key there when @value is one. */
 bool type_tests(const struct type_place *place, const struct profile_value *value,

@@ -101,6 +101,37 @@ static void names_places(void **state)
 	function_free(fn);
 }
 
+/* Of parts the same, within the scope of what speaks of them; T begins behind Poll's tag. */
+static void names_parts(void **state)
+{
+	struct function *fn = tiny_open_function(&t, "7results6joined6caller0B5_");
+	size_t tags = 0, numbers = 0;
+
+	(void)state;
+	open_caller("joined::judge");
+	assert_int_equal(caller_result_offset(&caller), 0);
+	for (size_t i = 0; i < fn->code->n; i++) {
+		uint64_t addr = fn->code->at[i].addr;
+		struct caller_place tag = caller_part(&caller, addr, 0, 8);
+		struct caller_place number = caller_part(&caller, addr, 8, 8);
+
+		assert_int_not_equal(tag.kind, CALLER_CONFLICT);
+		tags += tag.kind == CALLER_REGISTER && tag.reg == REG_R15;
+		numbers += number.kind == CALLER_REGISTER && number.reg != REG_R15;
+		assert_int_equal(caller_part(&caller, addr, 64, 8).kind, CALLER_NOWHERE);
+		assert_int_equal(caller_part(&caller, addr, -8, 8).kind, CALLER_NOWHERE);
+	}
+	assert_true(tags > 0 && numbers > 0);
+	function_free(fn);
+}
+
+static void knows_where_the_result_begins(void **state)
+{
+	(void)state;
+	open_caller("number::judge");
+	assert_int_equal(caller_result_offset(&caller), 4);
+}
+
 static void says_what_is_missing(void **state)
 {
 	_strbuf_ struct strbuf why = {};
@@ -132,6 +163,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(knows_the_await_line, start, stop),
 		cmocka_unit_test_setup_teardown(knows_who_takes_the_result, start, stop),
 		cmocka_unit_test_setup_teardown(names_places, start, stop),
+		cmocka_unit_test_setup_teardown(names_parts, start, stop),
+		cmocka_unit_test_setup_teardown(knows_where_the_result_begins, start, stop),
 		cmocka_unit_test_setup_teardown(says_what_is_missing, start, stop),
 		cmocka_unit_test_setup_teardown(compares_types, start, stop),
 	};

@@ -149,6 +149,22 @@ static void finds_lengths_and_fields(void **state)
 	containers_close(&c);
 }
 
+static void enters_payloads(void **state)
+{
+	struct type_place place =
+		tiny_place(t.dbg, DW_TAG_structure_type, "Result<u64, results::Fault>");
+	struct type_place ok = place, err = place;
+
+	(void)state;
+	assert_true(type_enter_payload(&ok, "Ok") && type_enter_payload(&err, "Err"));
+	assert_string_equal(dwarf_diename(&ok.type), "u64");
+	assert_string_equal(dwarf_diename(&err.type), "Fault");
+	assert_int_equal(ok.recipe.tail, 8);
+	assert_false(type_enter_payload(&place, "Some"));
+	place = tiny_place(t.dbg, DW_TAG_structure_type, "Option<&u32>");
+	assert_false(type_enter_payload(&place, "None"));
+}
+
 static void says_what_is_wrong(void **state)
 {
 	static const char deep[] = "Option<core::option::Option<results::Verdict>>";
@@ -177,6 +193,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finds_what_has_no_value_of_its_own, start, stop),
 		cmocka_unit_test_setup_teardown(takes_a_number_itself, start, stop),
 		cmocka_unit_test_setup_teardown(finds_lengths_and_fields, start, stop),
+		cmocka_unit_test_setup_teardown(enters_payloads, start, stop),
 		cmocka_unit_test_setup_teardown(says_what_is_wrong, start, stop),
 	};
 
