@@ -17,10 +17,10 @@ pub struct Session<M> {
     pub me: NodeId,
     /// Everybody who takes part, this party too.
     pub parties: BTreeSet<NodeId>,
-    incoming: mpsc::UnboundedReceiver<Incoming>,
-    outgoing: mpsc::UnboundedSender<Outgoing>,
+    pub(crate) incoming: mpsc::UnboundedReceiver<Incoming>,
+    pub(crate) outgoing: mpsc::UnboundedSender<Outgoing>,
     /// A fast party may be a round ahead of us; its message waits here.
-    early: Vec<(NodeId, M)>,
+    pub(crate) early: Vec<(NodeId, M)>,
 }
 
 impl<M: Serialize + DeserializeOwned> Session<M> {
@@ -70,5 +70,34 @@ impl<M: Serialize + DeserializeOwned> Session<M> {
             let message = postcard::from_bytes(&bytes).map_err(|e| Error::SerializationError(e.to_string()))?;
             waiting.push((from, message));
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod connected {
+    use super::*;
+
+    /// Sessions of these parties that reach each other through channels.
+    pub fn sessions<M: Serialize + DeserializeOwned>(parties: &[u64]) -> Vec<Session<M>> {
+        let id = Uuid::new_v4();
+        let all: BTreeSet<NodeId> = parties.iter().map(|n| NodeId(*n)).collect();
+        let mut inboxes = BTreeMap::new();
+        let mut sessions = Vec::new();
+        for me in all.iter().copied() {
+            let (to_me, incoming) = mpsc::unbounded_channel();
+            let (outgoing, from_me) = mpsc::unbounded_channel::<(NodeId, Vec<u8>)>();
+            inboxes.insert(me, (to_me, from_me));
+            sessions.push(Session::new(id, me, all.clone(), incoming, outgoing));
+        }
+        let senders: BTreeMap<_, _> = inboxes.iter().map(|(node, (to, _))| (*node, to.clone())).collect();
+        for (me, (_, mut from_me)) in inboxes {
+            let senders = senders.clone();
+            tokio::spawn(async move {
+                while let Some((to, bytes)) = from_me.recv().await {
+                    let _ = senders[&to].send((me, bytes));
+                }
+            });
+        }
+        sessions
     }
 }

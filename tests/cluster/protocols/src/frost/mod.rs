@@ -16,42 +16,14 @@ pub(crate) fn identifier(node: NodeId) -> Result<Identifier> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use frost_secp256k1::round2::SignatureShare;
-    use serde::Serialize;
-    use serde::de::DeserializeOwned;
     use threshold_types::NodeId;
-    use tokio::sync::mpsc;
-    use uuid::Uuid;
 
     use super::keygen::{FrostKey, run_frost_keygen};
     use super::signing::{combine, run_frost_signing};
-    use crate::session::Session;
-
-    /// Sessions of these parties that reach each other through channels.
-    fn sessions<M: Serialize + DeserializeOwned>(parties: &[u64]) -> Vec<Session<M>> {
-        let id = Uuid::new_v4();
-        let all: BTreeSet<NodeId> = parties.iter().map(|n| NodeId(*n)).collect();
-        let mut inboxes = BTreeMap::new();
-        let mut sessions = Vec::new();
-        for me in all.iter().copied() {
-            let (to_me, incoming) = mpsc::unbounded_channel();
-            let (outgoing, from_me) = mpsc::unbounded_channel::<(NodeId, Vec<u8>)>();
-            inboxes.insert(me, (to_me, from_me));
-            sessions.push(Session::new(id, me, all.clone(), incoming, outgoing));
-        }
-        let senders: BTreeMap<_, _> = inboxes.iter().map(|(node, (to, _))| (*node, to.clone())).collect();
-        for (me, (_, mut from_me)) in inboxes {
-            let senders = senders.clone();
-            tokio::spawn(async move {
-                while let Some((to, bytes)) = from_me.recv().await {
-                    let _ = senders[&to].send((me, bytes));
-                }
-            });
-        }
-        sessions
-    }
+    use crate::session::connected::sessions;
 
     async fn keys() -> BTreeMap<NodeId, FrostKey> {
         let mut tasks = tokio::task::JoinSet::new();
