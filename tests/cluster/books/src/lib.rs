@@ -33,6 +33,7 @@ type Labels = Vec<(&'static str, &'static str)>;
 struct Books {
     functions: BTreeMap<&'static str, Function>,
     counters: BTreeMap<(&'static str, Labels), u64>,
+    gauges: BTreeMap<(&'static str, Labels), i64>,
     histograms: BTreeMap<(&'static str, Labels), Histogram>,
 }
 
@@ -52,8 +53,12 @@ struct Histogram {
     sum: f64,
 }
 
-static BOOKS: Mutex<Books> =
-    Mutex::new(Books { functions: BTreeMap::new(), counters: BTreeMap::new(), histograms: BTreeMap::new() });
+static BOOKS: Mutex<Books> = Mutex::new(Books {
+    functions: BTreeMap::new(),
+    counters: BTreeMap::new(),
+    gauges: BTreeMap::new(),
+    histograms: BTreeMap::new(),
+});
 
 fn books() -> MutexGuard<'static, Books> {
     BOOKS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,6 +77,11 @@ pub struct Call {
 pub fn begin(function: &'static str) -> Call {
     books().functions.entry(function).or_default().started += 1;
     Call { function, began: Instant::now(), counter: None, histogram: None, open: true }
+}
+
+/// What a call has just found out about how things stand.
+pub fn gauge(family: &'static str, labels: &[(&'static str, &'static str)], value: i64) {
+    books().gauges.insert((family, labels.to_vec()), value);
 }
 
 impl Call {
@@ -182,6 +192,11 @@ pub fn truth(node_id: &str) -> Value {
         .iter()
         .map(|((name, labels), value)| json!({"name": name, "labels": labels_of(labels), "value": value}))
         .collect();
+    let gauges: Vec<Value> = books
+        .gauges
+        .iter()
+        .map(|((name, labels), value)| json!({"name": name, "labels": labels_of(labels), "value": value}))
+        .collect();
     let histograms: Vec<Value> = books
         .histograms
         .iter()
@@ -200,7 +215,8 @@ pub fn truth(node_id: &str) -> Value {
             json!({"name": name, "labels": labels_of(labels), "buckets": buckets, "count": count, "sum": h.sum})
         })
         .collect();
-    json!({"node_id": node_id, "functions": functions, "counters": counters, "histograms": histograms})
+    json!({"node_id": node_id, "functions": functions, "counters": counters, "gauges": gauges,
+        "histograms": histograms})
 }
 
 fn labels_of(labels: &Labels) -> Value {
@@ -288,6 +304,15 @@ mod tests {
         }));
         assert!(caught.is_err());
         assert_eq!(outcomes("panics"), [1, 0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_gauge_is_what_was_said_last() {
+        gauge("peers", &[], 3);
+        gauge("peers", &[], 2);
+        let truth = truth("test");
+        let peers = truth["gauges"].as_array().unwrap().iter().find(|gauge| gauge["name"] == "peers").unwrap();
+        assert_eq!(peers["value"], 2);
     }
 
     #[test]

@@ -21,10 +21,10 @@ const IN_TRANSACTION: &[&str] = &[
 /// … a connection that breaks, and a client that hangs up in the middle of a signature.
 const OTHERS: &[&str] = &["drop_peer", "hang_up"];
 
-/// One transaction in so many asks for a protocol that the cluster does not have.
-const UNSUPPORTED: u64 = 50;
-/// Every fourth DKG too.
-const UNSUPPORTED_DKG: u64 = 4;
+/// One transaction in so many is to be signed with CGGMP24, which takes far more computing than FROST does …
+const CGGMP24: u64 = 20;
+/// … and so do the second key of so many, and each so many keys later.
+const CGGMP24_DKG: u64 = 8;
 const AMOUNT_MAX: u64 = 15_000;
 /// Every node approves of this much.
 const AMOUNT_SMALL: u64 = 5_000;
@@ -99,7 +99,7 @@ impl Plan {
         let node = self.rng.gen_range(0..self.nodes);
         if self.dkgs_made < self.dkgs && self.made >= self.dkgs_made * self.dkg_every {
             self.dkgs_made += 1;
-            let protocol = if self.dkgs_made.is_multiple_of(UNSUPPORTED_DKG) { "cggmp24" } else { "frost" };
+            let protocol = if self.dkgs_made % CGGMP24_DKG == 2 { "cggmp24" } else { "frost" };
             return Step { node, action: Action::Dkg(protocol) };
         }
         self.made += 1;
@@ -127,7 +127,7 @@ impl Plan {
     }
 
     fn transaction(&mut self) -> Value {
-        let protocol = if self.rng.gen_range(0..UNSUPPORTED) == 0 { "cggmp24" } else { "frost" };
+        let protocol = if self.rng.gen_range(0..CGGMP24) == 0 { "cggmp24" } else { "frost" };
         json!({
             "id": format!("tx-{}-{}", self.seed, self.made),
             "to": format!("account-{}", self.rng.gen_range(0..1000)),
@@ -187,5 +187,7 @@ mod tests {
         }
         assert!(steps.iter().any(|step| step.contains("DropPeer")));
         assert!(steps.iter().any(|step| step.contains("HangUp")));
+        assert!(steps.iter().any(|step| step.contains("Dkg(\"cggmp24\")")));
+        assert!(steps.iter().any(|step| step.contains("Transaction") && step.contains("cggmp24")));
     }
 }

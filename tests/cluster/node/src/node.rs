@@ -12,6 +12,7 @@ use threshold_network::quic_engine::{Identity, QuicEngine};
 use threshold_orchestrator::auto_voter::{AutoVoter, VoteFault, VoteRequest};
 use threshold_orchestrator::dkg_service::{DkgService, KeyStore};
 use threshold_orchestrator::message_router::MessageRouter;
+use threshold_orchestrator::presig_service::PresignatureService;
 use threshold_orchestrator::signing_coordinator::{CombinedSignature, SigningCoordinator};
 use threshold_orchestrator::timeout_monitor::TimeoutMonitor;
 use threshold_orchestrator::wire::Message;
@@ -30,6 +31,7 @@ pub struct Node {
     pub dkg: DkgService,
     pub keys: Arc<KeyStore>,
     pub monitor: TimeoutMonitor,
+    presignatures: Arc<PresignatureService>,
     voter: AutoVoter,
     signing: SigningCoordinator,
     processor: Arc<VoteProcessor>,
@@ -79,9 +81,11 @@ impl Node {
         let processor = Arc::new(VoteProcessor::new(detector.clone(), etcd, postgres.clone()));
         let router = MessageRouter::new(me, engine.clone());
         let keys = Arc::new(KeyStore::default());
+        let presignatures = PresignatureService::new(me, nodes.clone(), engine.clone(), router.clone(), keys.clone());
+        let presignatures = Arc::new(presignatures);
         let node = Arc::new(Node {
             id: me,
-            dkg: DkgService::new(nodes.iter().copied().collect(), engine.clone(), router.clone(), keys.clone()),
+            dkg: DkgService::new(me, nodes.iter().copied().collect(), engine.clone(), router.clone(), keys.clone()),
             monitor: TimeoutMonitor::new(me, detector, processor.clone(), postgres.clone()),
             voter: AutoVoter::new(me, vote_key, engine.clone(), processor.clone()),
             signing: SigningCoordinator::new(
@@ -91,12 +95,14 @@ impl Node {
                 engine.clone(),
                 router.clone(),
                 keys.clone(),
+                presignatures.clone(),
                 processor.clone(),
                 postgres.clone(),
             ),
             engine,
             router,
             postgres,
+            presignatures,
             keys,
             processor,
             opening: Mutex::default(),
@@ -106,6 +112,8 @@ impl Node {
         tokio::spawn(node.clone().receive(messages));
         let monitored = node.clone();
         tokio::spawn(async move { monitored.monitor.run().await });
+        let refilled = node.presignatures.clone();
+        tokio::spawn(async move { refilled.run_generation_loop().await });
         Ok(node)
     }
 
@@ -266,6 +274,7 @@ impl Node {
             Message::SigningInvitation(invitation) => self.signing.contribute(from, invitation).await,
             Message::Session(id, bytes) => self.router.handle_incoming_message(from, id, bytes).await,
             Message::SignatureShare(share) => self.signing.handle_signature_share(share).await,
+            Message::PresignatureInvitation(invitation) => self.presignatures.contribute(from, invitation).await,
             Message::StateChanged(txid, state) => self.state_changed(&txid, state).await,
         }
     }

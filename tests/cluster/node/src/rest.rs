@@ -137,7 +137,7 @@ async fn fault(State(node): State<Arc<Node>>, Json(new): Json<NewFault>) -> Answ
 async fn health(State(node): State<Arc<Node>>) -> Json<Value> {
     Json(json!({
         "node_id": node.id,
-        "has_key": node.keys.newest().is_some(),
+        "has_key": node.keys.frost.newest().is_some(),
         "tasks": node.task_count(),
         "open_rounds": node.monitor.open_rounds(),
     }))

@@ -3,16 +3,20 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use protocols::cggmp24::keygen::{Cggmp24Key, primes_of, run_aux_info_gen, run_keygen};
 use protocols::frost::keygen::{FrostKey, run_frost_keygen};
 use serde::Serialize;
 use threshold_network::quic_engine::QuicEngine;
 use threshold_types::{Error, NodeId, ProtocolType, Result};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::message_router::MessageRouter;
 use crate::wire::{DkgInvitation, Message};
 
 const DKG_TIMEOUT: Duration = Duration::from_secs(20);
+/// The proofs take seconds of computing on every node.
+const CGGMP24_DKG_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, Serialize)]
 pub struct DkgResult {
@@ -23,34 +27,48 @@ pub struct DkgResult {
     pub participants: Vec<NodeId>,
 }
 
-/// The key shares of this node. A peer may still sign with the key before last, so all are kept.
+/// The key shares of this node.
 #[derive(Default)]
-pub struct KeyStore(RwLock<Keys>);
-
-#[derive(Default)]
-struct Keys {
-    all: HashMap<Uuid, Arc<FrostKey>>,
-    newest: Option<Arc<FrostKey>>,
+pub struct KeyStore {
+    pub frost: Keys<FrostKey>,
+    pub cggmp24: Keys<Cggmp24Key>,
 }
 
-impl KeyStore {
-    pub fn add(&self, key: FrostKey) {
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+/// A peer may still sign with the key before last, so all are kept.
+pub struct Keys<K> {
+    all: RwLock<HashMap<Uuid, Arc<K>>>,
+    newest: watch::Sender<Option<Arc<K>>>,
+}
+
+impl<K> Default for Keys<K> {
+    fn default() -> Self {
+        Keys { all: RwLock::default(), newest: watch::Sender::new(None) }
+    }
+}
+
+impl<K> Keys<K> {
+    pub fn add(&self, id: Uuid, key: K) {
         let key = Arc::new(key);
-        keys.newest = Some(key.clone());
-        keys.all.insert(key.id, key);
+        self.all.write().unwrap_or_else(PoisonError::into_inner).insert(id, key.clone());
+        self.newest.send_replace(Some(key));
     }
 
-    pub fn get(&self, id: Uuid) -> Option<Arc<FrostKey>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).all.get(&id).cloned()
+    pub fn get(&self, id: Uuid) -> Option<Arc<K>> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    pub fn newest(&self) -> Option<Arc<FrostKey>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).newest.clone()
+    pub fn newest(&self) -> Option<Arc<K>> {
+        self.newest.borrow().clone()
+    }
+
+    /// Wakes who waits for a newer key.
+    pub fn watch(&self) -> watch::Receiver<Option<Arc<K>>> {
+        self.newest.subscribe()
     }
 }
 
 pub struct DkgService {
+    me: NodeId,
     nodes: BTreeSet<NodeId>,
     engine: Arc<QuicEngine>,
     router: Arc<MessageRouter>,
@@ -60,12 +78,13 @@ pub struct DkgService {
 
 impl DkgService {
     pub fn new(
+        me: NodeId,
         nodes: BTreeSet<NodeId>,
         engine: Arc<QuicEngine>,
         router: Arc<MessageRouter>,
         keys: Arc<KeyStore>,
     ) -> Self {
-        DkgService { nodes, engine, router, keys, invitations: Mutex::default() }
+        DkgService { me, nodes, engine, router, keys, invitations: Mutex::default() }
     }
 
     /// The coordinator: invites everybody and takes part itself.
@@ -76,7 +95,8 @@ impl DkgService {
             return call.close(Err(Error::ConfigError(why)));
         }
         let session_id = Uuid::new_v4();
-        let invitation = DkgInvitation { session_id, protocol, threshold, total_nodes };
+        let aux_info_session_id = Uuid::new_v4();
+        let invitation = DkgInvitation { session_id, protocol, threshold, total_nodes, aux_info_session_id };
         let message = books::attempt!(call, Message::DkgInvitation(invitation.clone()).encode());
         let reached = books::attempt!(call, self.engine.broadcast(&message).await);
         if reached + 1 < self.nodes.len() {
@@ -122,14 +142,8 @@ impl DkgService {
         let key = books::attempt!(call, key);
         let public_key = key.public.verifying_key().serialize().map_err(|e| Error::DkgError(e.to_string()));
         let public_key = books::attempt!(call, public_key);
-        self.keys.add(key);
-        call.close(Ok(DkgResult {
-            session_id: invitation.session_id,
-            protocol: invitation.protocol,
-            public_key,
-            threshold: invitation.threshold,
-            participants: self.nodes.iter().copied().collect(),
-        }))
+        self.keys.frost.add(key.id, key);
+        call.close(Ok(self.result(invitation, public_key)))
     }
 
     pub async fn run_cggmp24_dkg(&self, invitation: &DkgInvitation) -> Result<DkgResult> {
@@ -138,6 +152,33 @@ impl DkgService {
             &[("protocol", "cggmp24")],
             books::DKG_SECONDS,
         );
-        call.close(Err(Error::Unsupported(format!("CGGMP24 DKG {}", invitation.session_id))))
+        let primes = books::attempt!(call, primes_of(self.me));
+        let keygen = self.router.register_session(invitation.session_id, self.nodes.clone()).await;
+        let keygen = books::attempt!(call, keygen);
+        let aux_info = self.router.register_session(invitation.aux_info_session_id, self.nodes.clone()).await;
+        let aux_info = books::attempt!(call, aux_info);
+        let protocol = async {
+            let share = run_keygen(keygen, invitation.threshold as u16).await?;
+            Ok::<_, Error>((share, run_aux_info_gen(aux_info, primes).await?))
+        };
+        let Ok(made) = tokio::time::timeout(CGGMP24_DKG_TIMEOUT, protocol).await else {
+            return call.close(Err(Error::Timeout(format!("DKG {}", invitation.session_id))));
+        };
+        let (share, aux_info) = books::attempt!(call, made);
+        let parties = self.nodes.iter().copied().collect();
+        let key = books::attempt!(call, Cggmp24Key::new(invitation.session_id, parties, share, aux_info));
+        let public_key = key.public_key();
+        self.keys.cggmp24.add(key.id, key);
+        call.close(Ok(self.result(invitation, public_key)))
+    }
+
+    fn result(&self, invitation: &DkgInvitation, public_key: Vec<u8>) -> DkgResult {
+        DkgResult {
+            session_id: invitation.session_id,
+            protocol: invitation.protocol,
+            public_key,
+            threshold: invitation.threshold,
+            participants: self.nodes.iter().copied().collect(),
+        }
     }
 }

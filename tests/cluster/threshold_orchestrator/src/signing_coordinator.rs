@@ -4,6 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use frost_secp256k1::round2;
+use protocols::cggmp24::keygen::Cggmp24Key;
+use protocols::cggmp24::presignature::PreparedSignature;
+use protocols::cggmp24::signing::run_signing;
+use protocols::cggmp24::signing_fast::sign_message_fast;
+use protocols::cggmp24::{Secp256k1, TestLevel};
 use protocols::frost::keygen::FrostKey;
 use protocols::frost::signing::{Signed, combine, run_frost_signing};
 use serde::Serialize;
@@ -16,6 +21,8 @@ use uuid::Uuid;
 
 use crate::dkg_service::KeyStore;
 use crate::message_router::MessageRouter;
+use crate::presig_service::PresignatureService;
+use crate::signers;
 use crate::wire::{Message, SignatureShare, SigningInvitation};
 
 const SIGNING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,6 +43,7 @@ pub struct SigningCoordinator {
     engine: Arc<QuicEngine>,
     router: Arc<MessageRouter>,
     keys: Arc<KeyStore>,
+    presignatures: Arc<PresignatureService>,
     processor: Arc<VoteProcessor>,
     postgres: Arc<PostgresStorage>,
     /// Where the shares go of the signatures that this node coordinates.
@@ -64,11 +72,23 @@ impl SigningCoordinator {
         engine: Arc<QuicEngine>,
         router: Arc<MessageRouter>,
         keys: Arc<KeyStore>,
+        presignatures: Arc<PresignatureService>,
         processor: Arc<VoteProcessor>,
         postgres: Arc<PostgresStorage>,
     ) -> Self {
         let collecting = Mutex::default();
-        SigningCoordinator { me, nodes, threshold, engine, router, keys, processor, postgres, collecting }
+        SigningCoordinator {
+            me,
+            nodes,
+            threshold,
+            engine,
+            router,
+            keys,
+            presignatures,
+            processor,
+            postgres,
+            collecting,
+        }
     }
 
     pub async fn sign_transaction(
@@ -84,39 +104,98 @@ impl SigningCoordinator {
             books::SIGNATURE_SECONDS,
         );
         books::attempt!(call, self.postgres.update_transaction_state(tx_id, TransactionState::Signing).await);
-        if protocol != SignatureProtocol::FROST {
-            return call.close(Err(Error::Unsupported(format!("signing with {}", protocol.name()))));
-        }
-        let Some(key) = self.keys.newest() else {
-            return call.close(Err(Error::SigningError("there is no key yet".into())));
+        let signed = match protocol {
+            SignatureProtocol::FROST => self.sign_with_frost(tx_id, unsigned_tx).await,
+            SignatureProtocol::CGGMP24 => self.sign_with_cggmp24(tx_id, unsigned_tx).await,
         };
-        let signers = self.signers();
+        let (signature, public_key, signers) = books::attempt!(call, signed);
+        books::attempt!(call, self.postgres.update_transaction_state(tx_id, TransactionState::Signed).await);
+        let signers = signers.into_iter().collect();
+        call.close(Ok(CombinedSignature { tx_id: tx_id.clone(), protocol, signature, public_key, signers }))
+    }
+
+    async fn sign_with_frost(&self, tx_id: &TxId, unsigned_tx: &[u8]) -> Result<Signature> {
+        let key = self.keys.frost.newest().ok_or_else(|| Error::SigningError("there is no key yet".into()))?;
+        let signers = signers(self.me, &self.nodes, self.threshold);
         let session_id = Uuid::new_v4();
         let collecting = self.collect(session_id);
-        let invitation = SigningInvitation {
+        self.invite(SigningInvitation {
             session_id,
             tx_id: tx_id.clone(),
+            protocol: SignatureProtocol::FROST,
             key_id: key.id,
             signers: signers.iter().copied().collect(),
             unsigned_tx: unsigned_tx.to_vec(),
-        };
-        let message = books::attempt!(call, Message::SigningInvitation(invitation).encode());
-        for signer in signers.iter().filter(|signer| **signer != self.me) {
-            books::attempt!(call, self.engine.send(*signer, &message).await);
-        }
-        let session = books::attempt!(call, self.router.register_session(session_id, signers.clone()).await);
+            presignature: None,
+        })
+        .await?;
+        let session = self.router.register_session(session_id, signers.clone()).await?;
         let rounds = async {
             let own = run_frost_signing(session, &key, unsigned_tx).await?;
             gather_shares(collecting, own, &signers).await
         };
         let Ok(gathered) = tokio::time::timeout(SIGNING_TIMEOUT, rounds).await else {
-            return call.close(Err(Error::Timeout(format!("signing {tx_id}"))));
+            return Err(Error::Timeout(format!("signing {tx_id}")));
         };
-        let (own, shares) = books::attempt!(call, gathered);
-        let (signature, public_key) = books::attempt!(call, verified(&key, &own, &shares, unsigned_tx));
-        books::attempt!(call, self.postgres.update_transaction_state(tx_id, TransactionState::Signed).await);
-        let signers = signers.into_iter().collect();
-        call.close(Ok(CombinedSignature { tx_id: tx_id.clone(), protocol, signature, public_key, signers }))
+        let (own, shares) = gathered?;
+        let (signature, public_key) = verified(&key, &own, &shares, unsigned_tx)?;
+        Ok((signature, public_key, signers))
+    }
+
+    /// With a presignature where there is one, in all rounds where not.
+    async fn sign_with_cggmp24(&self, tx_id: &TxId, unsigned_tx: &[u8]) -> Result<Signature> {
+        let key = self.keys.cggmp24.newest().ok_or_else(|| Error::SigningError("there is no key yet".into()))?;
+        let signers = signers(self.me, &self.nodes, key.threshold());
+        let presignature = self.presignatures.acquire_presignature(key.id).await.ok();
+        let prepared = match presignature {
+            Some(id) => Some(self.presignatures.take(id).await?),
+            None => None,
+        };
+        let invitation = SigningInvitation {
+            session_id: Uuid::new_v4(),
+            tx_id: tx_id.clone(),
+            protocol: SignatureProtocol::CGGMP24,
+            key_id: key.id,
+            signers: signers.iter().copied().collect(),
+            unsigned_tx: unsigned_tx.to_vec(),
+            presignature,
+        };
+        self.invite(invitation.clone()).await?;
+        let signature = self.run_cggmp24(&invitation, &key, prepared).await?;
+        Ok((signature, key.public_key(), signers))
+    }
+
+    async fn invite(&self, invitation: SigningInvitation) -> Result<()> {
+        let signers = invitation.signers.clone();
+        let message = Message::SigningInvitation(invitation).encode()?;
+        for signer in signers.into_iter().filter(|signer| *signer != self.me) {
+            self.engine.send(signer, &message).await?;
+        }
+        Ok(())
+    }
+
+    /// What every signer does, who coordinates too.
+    async fn run_cggmp24(
+        &self,
+        invitation: &SigningInvitation,
+        key: &Cggmp24Key,
+        prepared: Option<PreparedSignature<Secp256k1, TestLevel>>,
+    ) -> Result<Vec<u8>> {
+        let signers: BTreeSet<NodeId> = invitation.signers.iter().copied().collect();
+        let (id, message) = (invitation.session_id, &invitation.unsigned_tx);
+        let rounds = async {
+            match prepared {
+                Some(prepared) => {
+                    let session = self.router.register_session(id, signers).await?;
+                    sign_message_fast(session, key, prepared, message).await
+                }
+                None => run_signing(self.router.register_session(id, signers).await?, key, message).await,
+            }
+        };
+        match tokio::time::timeout(SIGNING_TIMEOUT, rounds).await {
+            Ok(signed) => signed,
+            Err(_) => Err(Error::Timeout(format!("signing {}", invitation.tx_id))),
+        }
     }
 
     /// A share of a peer, for a signature that this node coordinates.
@@ -130,6 +209,11 @@ impl SigningCoordinator {
 
     /// The part of a signer who does not coordinate. It signs nothing that it has not seen approved itself.
     pub async fn contribute(&self, coordinator: NodeId, invitation: SigningInvitation) -> Result<()> {
+        // Once named to us it is spent, also where we refuse.
+        let prepared = match invitation.presignature {
+            Some(id) => Some(self.presignatures.take_for_peer(coordinator, id).await?),
+            None => None,
+        };
         let approved = matches!(
             self.processor.wait_for_outcome(&invitation.tx_id).await,
             RoundOutcome::Decided(result) if result.approved
@@ -140,7 +224,17 @@ impl SigningCoordinator {
         if !approved || transaction.unsigned_bytes() != invitation.unsigned_tx {
             return Err(Error::SigningError(format!("{} is not what was approved", invitation.tx_id)));
         }
-        let key = self.keys.get(invitation.key_id).ok_or_else(|| Error::NotFound("the key to sign with".into()))?;
+        match invitation.protocol {
+            SignatureProtocol::FROST => self.contribute_to_frost(coordinator, invitation).await,
+            SignatureProtocol::CGGMP24 => {
+                let key = self.keys.cggmp24.get(invitation.key_id).ok_or_else(no_key)?;
+                self.run_cggmp24(&invitation, &key, prepared).await.map(drop)
+            }
+        }
+    }
+
+    async fn contribute_to_frost(&self, coordinator: NodeId, invitation: SigningInvitation) -> Result<()> {
+        let key = self.keys.frost.get(invitation.key_id).ok_or_else(no_key)?;
         let session_id = invitation.session_id;
         let session = self.router.register_session(session_id, invitation.signers.into_iter().collect()).await?;
         let signed = run_frost_signing(session, &key, &invitation.unsigned_tx);
@@ -150,12 +244,6 @@ impl SigningCoordinator {
         let share = SignatureShare { session_id, node_id: self.me, share: signed?.share.serialize() };
         self.engine.send(coordinator, &Message::SignatureShare(share).encode()?).await?;
         Ok(())
-    }
-
-    /// This node and the next ones after it, as many as the threshold asks for.
-    fn signers(&self) -> BTreeSet<NodeId> {
-        let at = self.nodes.iter().position(|node| *node == self.me).unwrap_or(0);
-        self.nodes.iter().cycle().skip(at).take(self.threshold).copied().collect()
     }
 
     fn collect(&self, session_id: Uuid) -> Collecting<'_> {
@@ -169,7 +257,13 @@ impl SigningCoordinator {
     }
 }
 
+/// The signature, the public key it belongs to, and who signed.
+type Signature = (Vec<u8>, Vec<u8>, BTreeSet<NodeId>);
 type Shares = BTreeMap<NodeId, round2::SignatureShare>;
+
+fn no_key() -> Error {
+    Error::NotFound("the key to sign with".into())
+}
 
 async fn gather_shares(
     mut collecting: Collecting<'_>,
