@@ -57,6 +57,17 @@ impl<K> Keys<K> {
         self.all.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
+    /// The same, for a key that the others have made already and this node is about to.
+    pub async fn wait_for(&self, id: Uuid) -> Arc<K> {
+        let mut newest = self.watch();
+        loop {
+            if let Some(key) = self.get(id) {
+                return key;
+            }
+            newest.changed().await.expect("the sender is here");
+        }
+    }
+
     pub fn newest(&self) -> Option<Arc<K>> {
         self.newest.borrow().clone()
     }

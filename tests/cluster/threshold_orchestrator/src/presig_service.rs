@@ -113,8 +113,11 @@ impl PresignatureService {
     /// Sets one aside for one signature with this key.
     pub async fn acquire_presignature(&self, key_id: Uuid) -> Result<PresignatureId> {
         let call = books::begin("acquire_presignature");
-        let none = || Error::NotFound("a presignature".into());
-        call.close(self.pool.reserve(key_id).await.ok_or_else(none))
+        let reserved = self.pool.reserve(key_id).await.ok_or_else(|| Error::NotFound("a presignature".into()));
+        if reserved.is_err() {
+            self.used.notify_one();
+        }
+        call.close(reserved)
     }
 
     /// The one that was acquired. It is gone from the pool whatever becomes of the signature.
@@ -151,10 +154,13 @@ impl PresignatureService {
         if !signers.contains(&self.me) || !signers.contains(&coordinator) {
             return Err(Error::InvalidState(format!("{coordinator} invites to a presignature of others")));
         }
-        let key = self.keys.cggmp24.get(key_id).ok_or_else(|| Error::NotFound("the key to sign with".into()))?;
         let pool = self.for_peers.get(&coordinator).ok_or_else(|| Error::NotFound(coordinator.to_string()))?;
         let mut session: Session<SigningMessage> = self.router.register_session(id.0, signers).await?;
-        let generating = tokio::time::timeout(TIMEOUT, generate_presignature(&mut session, &key));
+        let generating = async {
+            let key = self.keys.cggmp24.wait_for(key_id).await;
+            generate_presignature(&mut session, &key).await
+        };
+        let generating = tokio::time::timeout(TIMEOUT, generating);
         let prepared = generating.await.map_err(|_| Error::Timeout(format!("presignature {}", id.0)))??;
         pool.add(id, prepared).await;
         session.send(coordinator, &Round::Done)

@@ -227,7 +227,8 @@ impl SigningCoordinator {
         match invitation.protocol {
             SignatureProtocol::FROST => self.contribute_to_frost(coordinator, invitation).await,
             SignatureProtocol::CGGMP24 => {
-                let key = self.keys.cggmp24.get(invitation.key_id).ok_or_else(no_key)?;
+                let key = self.keys.cggmp24.wait_for(invitation.key_id);
+                let key = tokio::time::timeout(SIGNING_TIMEOUT, key).await.map_err(|_| no_key())?;
                 self.run_cggmp24(&invitation, &key, prepared).await.map(drop)
             }
         }

@@ -63,7 +63,8 @@ pub async fn run_keygen(mut session: Session<KeygenMessage>, threshold: u16) -> 
     call.close(generated.map_err(|e| Error::DkgError(reasons(&e))))
 }
 
-/// The parties' moduli, and the proofs that they are good ones: by far the most of the work for a key.
+/// The parties' moduli, and the proofs that they are good ones: by far the most of the work for a key. It ends when
+/// all have found them good.
 pub async fn run_aux_info_gen(
     mut session: Session<AuxInfoMessage>,
     primes: PregeneratedPrimes<TestLevel>,
@@ -74,7 +75,11 @@ pub async fn run_aux_info_gen(
     let generated = cggmp24::aux_info_gen(ExecutionId::new(id.as_bytes()), me, total, primes)
         .start(&mut OsRng, party(&mut session))
         .await;
-    call.close(generated.map_err(|e| Error::DkgError(reasons(&e))))
+    let generated = books::attempt!(call, generated.map_err(|e| Error::DkgError(reasons(&e))));
+    books::attempt!(call, session.send_all(&Message::Done));
+    let done = session.gather(|message| matches!(message, Message::Done).then_some(()).ok_or(message)).await;
+    books::attempt!(call, done);
+    call.close(Ok(generated))
 }
 
 /// Four safe primes per node, hexadecimal, made once by examples/primes.rs: finding them takes longer than all
