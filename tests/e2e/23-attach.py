@@ -79,7 +79,7 @@ def check_work(summary, truths):
     refused = sum(c["value"] for t in truths.values() for c in t["counters"]
                   if c["name"] == "mpc_signatures_total" and c["labels"]["protocol"] == "cggmp24")
     if summary["ended"].get("failed", 0) != refused:
-        faults.append(f"{summary['ended'].get('failed', 0)} transactions failed, {refused} had a protocol nobody has")
+        faults.append(f"{summary['ended'].get('failed', 0)} transactions failed, {refused} had no key")
     violations = sum(c["value"] for t in truths.values() for c in t["counters"]
                      if c["name"] == "mpc_byzantine_violations_total")
     if violations:
