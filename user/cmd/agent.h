@@ -17,6 +17,7 @@
 #include "probe/kernel.h"
 #include "probe/layout.h"
 #include "probe/maps.h"
+#include "probe/net.h"
 #include "profile/profile.h"
 #include "symbol/debugfile.h"
 #include "symbol/packs.h"
@@ -79,6 +80,8 @@ struct agent {
 	struct layout *layout;
 	struct kernel kernel;
 	struct maps *maps;
+	struct net *net;   /* NULL: the profile asks for no facts of the kernel, or … */
+	char *net_trouble; /* … why none can be had */
 	struct packs packs;
 	struct scan processes; /* as of the last look */
 	VEC(struct binary *) binaries;
@@ -117,6 +120,9 @@ void agent_forget(struct agent *agent);
 /* What the kernel counted for each node, in their order; agent_free_cells() after. */
 uint64_t **agent_read_cells(const struct agent *agent);
 void agent_free_cells(const struct agent *agent, uint64_t **cells);
+
+/* Whether nodes are known by functions of theirs; else by --exe or --pid alone. */
+bool agent_has_functions(const struct agent *agent);
 
 /* Unix time. */
 double agent_now(void);

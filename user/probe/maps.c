@@ -93,14 +93,16 @@ int maps_open(const struct layout *layout, const struct kernel *kernel, unsigned
 		memcpy(maps->gauges, layout->gauges, layout->n_gauges * sizeof(*maps->gauges));
 	maps->sites = room_new(ABI_SITES_MAX);
 	maps->values = room_new(ABI_VALUE_TABLE_MAX);
+	/* none where nothing but the kernel is asked, and an empty map cannot be */
 	n_cells = (size_t)maps->n_shards * maps->n_nodes * maps->node_cells;
+	n_cells = n_cells ? n_cells : 1;
 	maps->cells_size = n_cells * sizeof(*maps->cells);
 	maps->skel = call_bpf__open();
 	if (!maps->skel)
 		return said_err(&said, err, -errno, "cannot read the call programs");
 	maps->skel->rodata->agent_pid_ns = pidns_own();
 	choose_programs(maps);
-	r = bpf_map__set_max_entries(maps->skel->maps.cells, (uint32_t)(n_cells ? n_cells : 1));
+	r = bpf_map__set_max_entries(maps->skel->maps.cells, (uint32_t)n_cells);
 	if (r)
 		return said_err(&said, err, r, "cannot size the counters");
 	r = call_bpf__load(maps->skel);
