@@ -29,6 +29,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define SOCK_DONE 1 /* bit of skc_flags: a FIN has come in */
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000
 
@@ -99,21 +100,21 @@ static __always_inline void count_self(u32 which)
 	__sync_fetch_and_add(&self[which], 1);
 }
 
-static __noinline void count_named(u32 node, u32 peer, u32 what_protocol, u32 code)
+static __noinline void count_named(u32 node, u32 peer, u32 what_protocol, u32 code, u64 n)
 {
 	struct abi_net_named key = { .node = node,
 				     .what = what_protocol >> 8,
 				     .protocol = what_protocol & 0xff,
 				     .peer = peer,
 				     .code = code };
-	u64 *at = bpf_map_lookup_elem(&named, &key), one = 1;
+	u64 *at = bpf_map_lookup_elem(&named, &key);
 
-	if (!at && !bpf_map_update_elem(&named, &key, &one, BPF_NOEXIST))
+	if (!at && !bpf_map_update_elem(&named, &key, &n, BPF_NOEXIST))
 		return;
 	if (!at) /* another processor was first, or there is no room */
 		at = bpf_map_lookup_elem(&named, &key);
 	if (at)
-		__sync_fetch_and_add(at, 1);
+		__sync_fetch_and_add(at, n);
 	else
 		count_self(ABI_NET_LOST_NAMED);
 }
@@ -181,6 +182,14 @@ static __always_inline struct abi_net_sock *tcp_of(u64 sk)
 	return s || !adoptable ? s : adopted(sk);
 }
 
+/* The kernel counts the FIN that ends what comes in as one byte. */
+static __always_inline u64 received_bytes(struct sock *sk)
+{
+	u64 fin = BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
+
+	return BPF_CORE_READ((struct tcp_sock *)sk, bytes_received) - fin;
+}
+
 /* What the kernel has counted so far is taken as counted. */
 static __noinline void rebase(struct sock *sk, struct abi_net_sock *s)
 {
@@ -188,7 +197,7 @@ static __noinline void rebase(struct sock *sk, struct abi_net_sock *s)
 
 	s->sent_bytes = BPF_CORE_READ(tp, bytes_sent);
 	s->retransmitted_bytes = BPF_CORE_READ(tp, bytes_retrans);
-	s->received_bytes = BPF_CORE_READ(tp, bytes_received);
+	s->received_bytes = received_bytes(sk);
 	s->sent = BPF_CORE_READ(tp, segs_out);
 	s->received = BPF_CORE_READ(tp, segs_in);
 	s->retransmits = BPF_CORE_READ(tp, total_retrans);
@@ -263,7 +272,7 @@ static __noinline void take(struct abi_net_sock *s, u32 node)
 	if (s->flags & ABI_NET_RESET_OUT)
 		count(block, ABI_NET_RESETS_SENT, 1);
 	if (s->error)
-		count_named(node, s->peer, NAMED(ABI_NET_ERROR, IPPROTO_TCP), s->error);
+		count_named(node, s->peer, NAMED(ABI_NET_ERROR, IPPROTO_TCP), s->error, 1);
 	finish(block, s);
 }
 
@@ -301,7 +310,7 @@ static __noinline void settle(struct sock *sk, struct abi_net_sock *s)
 	bytes = BPF_CORE_READ(tp, bytes_sent);
 	count(block, ABI_NET_TCP_SENT_BYTES, bytes - s->sent_bytes);
 	s->sent_bytes = bytes;
-	bytes = BPF_CORE_READ(tp, bytes_received);
+	bytes = received_bytes(sk);
 	count(block, ABI_NET_TCP_RECEIVED_BYTES, bytes - s->received_bytes);
 	s->received_bytes = bytes;
 	n = BPF_CORE_READ(tp, total_retrans);
@@ -337,7 +346,7 @@ static __noinline void closed(struct sock *sk, struct abi_net_sock *s, int old)
 		unlisten(sk);
 	if (old == TCP_SYN_SENT && s->node < n_nodes)
 		count_named(s->node, s->peer, NAMED(ABI_NET_CONNECT_FAILURE, IPPROTO_TCP),
-			    BPF_CORE_READ(sk, sk_err));
+			    BPF_CORE_READ(sk, sk_err), 1);
 	s->closed_ns = bpf_ktime_get_ns();
 	if (s->node < n_nodes)
 		finish(block_of(s->node, s->peer), s);
@@ -506,41 +515,79 @@ static __noinline u64 inode_of(struct sock *sk)
 	return socket ? BPF_CORE_READ(socket, vfs_inode.i_ino) : 0;
 }
 
-/* Nothing tells when a UDP socket ends: another may have its address by now. */
-static __noinline u32 udp_node(struct sock *sk)
+static __noinline u32 udp_adopted(struct sock *sk)
 {
-	u64 key = (u64)sk, cookie;
-	struct abi_net_udp *u = bpf_map_lookup_elem(&udp_socks, &key);
-	struct abi_net_sock *s;
+	u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	struct abi_net_sock *s = cookie ? bpf_map_lookup_elem(&adopt, &cookie) : NULL;
 
-	if (u && u->inode == inode_of(sk))
-		return u->node;
-	if (!adoptable_udp)
-		return ABI_NET_NO_NODE;
-	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	s = cookie ? bpf_map_lookup_elem(&adopt, &cookie) : NULL;
 	return s && s->protocol == IPPROTO_UDP ? s->node : ABI_NET_NO_NODE;
 }
 
-static __noinline void udp_learn(struct sock *sk, u32 node)
+/* Nothing tells when a UDP socket ends: another may have its address by now. */
+static __noinline struct abi_net_udp *udp_of(struct sock *sk)
 {
-	struct abi_net_udp u = { .node = node, .inode = inode_of(sk) };
+	struct abi_net_udp new = { .node = ABI_NET_NO_NODE, .inode = inode_of(sk) };
 	u64 key = (u64)sk;
-	struct abi_net_udp *known = bpf_map_lookup_elem(&udp_socks, &key);
+	struct abi_net_udp *u = bpf_map_lookup_elem(&udp_socks, &key);
 
-	if (!known || known->inode != u.inode || known->node != u.node)
-		bpf_map_update_elem(&udp_socks, &key, &u, BPF_ANY);
+	if (u && u->inode == new.inode)
+		return u;
+	if (adoptable_udp)
+		new.node = udp_adopted(sk);
+	bpf_map_update_elem(&udp_socks, &key, &new, BPF_ANY);
+	return bpf_map_lookup_elem(&udp_socks, &key);
+}
+
+/* What came before anybody used the socket waits with it; it may be another's than ours. */
+static __always_inline void udp_wait(struct abi_net_udp *u, u32 what, u32 code)
+{
+	for (u32 i = 0; i < ABI_NET_WAITING; i++) {
+		struct abi_net_waiting *w = &u->waiting[i];
+
+		if (w->n && (w->what != what || w->code != code))
+			continue;
+		w->what = what;
+		w->code = code;
+		__sync_fetch_and_add(&w->n, 1);
+		return;
+	}
+	count_self(ABI_NET_LOST_WAITING);
+}
+
+static __noinline void udp_event(struct sock *sk, u32 what, u32 code)
+{
+	struct abi_net_udp *u = udp_of(sk);
+
+	if (!u)
+		return;
+	if (u->node < n_nodes)
+		count_named(u->node, ABI_NET_OTHER, NAMED(what, IPPROTO_UDP), code, 1);
+	else
+		udp_wait(u, what, code);
+}
+
+/* A process of a node is at work on the socket. */
+static __noinline void udp_touch(struct sock *sk, u32 node)
+{
+	struct abi_net_udp *u = udp_of(sk);
+
+	if (!u || u->node == node)
+		return;
+	u->node = node;
+	for (u32 i = 0; i < ABI_NET_WAITING; i++) {
+		struct abi_net_waiting *w = &u->waiting[i];
+
+		if (!w->n)
+			break;
+		count_named(node, ABI_NET_OTHER, NAMED(w->what, IPPROTO_UDP), w->code, w->n);
+		w->n = 0;
+	}
 }
 
 SEC("raw_tp/udp_fail_queue_rcv_skb")
 int on_udp_queue(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct sock *sk = (void *)ctx->args[1];
-	u32 node = udp_node(sk);
-
-	if (node < n_nodes)
-		count_named(node, ABI_NET_OTHER, NAMED(ABI_NET_QUEUE_FAILURE, IPPROTO_UDP),
-			    -(int)ctx->args[0]);
+	udp_event((void *)ctx->args[1], ABI_NET_QUEUE_FAILURE, -(int)ctx->args[0]);
 	return 0;
 }
 
@@ -563,7 +610,7 @@ static __always_inline void message(struct sock *sk, int size, u32 bytes_cell, u
 		if (s)
 			touch(s, node);
 	} else if (protocol == IPPROTO_UDP) {
-		udp_learn(sk, node->index);
+		udp_touch(sk, node->index);
 		if (size < 0)
 			return;
 		block = block_of(node->index, peer_of(sk));
@@ -597,37 +644,37 @@ int on_error(struct bpf_raw_tracepoint_args *ctx)
 	u32 protocol = BPF_CORE_READ(sk, sk_protocol);
 	int error = BPF_CORE_READ(sk, sk_err);
 	struct abi_net_sock *s;
-	u32 node;
 
 	if (!error) /* something else to be read, such as when a packet left */
 		return 0;
 	if (protocol == IPPROTO_TCP) {
 		s = tcp_of((u64)sk);
 		if (s && s->node < n_nodes)
-			count_named(s->node, s->peer, NAMED(ABI_NET_ERROR, protocol), error);
+			count_named(s->node, s->peer, NAMED(ABI_NET_ERROR, protocol), error, 1);
 		else if (s)
 			s->error = error;
 	} else if (protocol == IPPROTO_UDP) {
-		node = udp_node(sk);
-		if (node < n_nodes)
-			count_named(node, ABI_NET_OTHER, NAMED(ABI_NET_ERROR, protocol), error);
+		udp_event(sk, ABI_NET_ERROR, error);
 	}
 	return 0;
 }
 
 static __noinline void dropped(struct sock *sk, u32 reason)
 {
-	struct abi_net_sock *s = tcp_of((u64)sk);
-	u32 node, protocol = IPPROTO_TCP;
+	u32 state = BPF_CORE_READ(sk, __sk_common.skc_state), protocol;
+	struct abi_net_sock *s;
 
-	if (s) {
-		node = s->node;
-	} else {
-		node = udp_node(sk);
-		protocol = IPPROTO_UDP;
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+		return; /* no whole socket */
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	if (protocol == IPPROTO_TCP) {
+		s = tcp_of((u64)sk);
+		if (s && s->node < n_nodes)
+			count_named(s->node, ABI_NET_OTHER, NAMED(ABI_NET_DROP, protocol), reason,
+				    1);
+	} else if (protocol == IPPROTO_UDP) {
+		udp_event(sk, ABI_NET_DROP, reason);
 	}
-	if (node < n_nodes)
-		count_named(node, ABI_NET_OTHER, NAMED(ABI_NET_DROP, protocol), reason);
 }
 
 /* Since 6.11 the kernel says for which socket it was. */

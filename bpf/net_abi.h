@@ -67,6 +67,7 @@ enum abi_net_self {
 	ABI_NET_LOST_SOCKETS,   /* TCP sockets of nodes without room in the table */
 	ABI_NET_LOST_LISTENERS, /* ports without room */
 	ABI_NET_LOST_NAMED,     /* events by number without room */
+	ABI_NET_LOST_WAITING,   /* events of UDP sockets that nobody used, of more kinds than wait */
 	ABI_NET_UNTAKEN,        /* connections to a node's port that no node took */
 	ABI_NET_RESETS_NOBODY,  /* resets sent for segments that belong to no socket */
 	ABI_NET_SELF,
@@ -100,11 +101,21 @@ struct abi_net_sock {
 	__u8 pad[4];
 };
 
+/* Events of one kind that wait until it is known whose socket it is. */
+struct abi_net_waiting {
+	__u8 what; /* enum abi_net_what */
+	__u8 pad;
+	__u16 code;
+	__u32 n; /* 0: free */
+};
+#define ABI_NET_WAITING 3
+
 /* Of a UDP socket; its inode tells it from a later one at the same address. */
 struct abi_net_udp {
 	__u64 inode;
-	__u16 node;
+	__u16 node; /* ABI_NET_NO_NODE: nobody was seen to use it yet */
 	__u16 pad[3];
+	struct abi_net_waiting waiting[ABI_NET_WAITING];
 };
 
 /* A port of a network namespace on which nodes listen, and by how many sockets. */

@@ -210,6 +210,7 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	possible_net_t skc_net;
+	unsigned long skc_flags;
 	atomic64_t skc_cookie; /* 0 until somebody asked for it */
 } CORE;
 

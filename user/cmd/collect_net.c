@@ -98,6 +98,7 @@ void collect_net_self(const struct agent *agent, const struct net_view *view,
 	add_self(agent, out, "sockets_without_room", view->self[ABI_NET_LOST_SOCKETS]);
 	add_self(agent, out, "ports_without_room", view->self[ABI_NET_LOST_LISTENERS]);
 	add_self(agent, out, "events_without_room", view->self[ABI_NET_LOST_NAMED]);
+	add_self(agent, out, "events_before_use", view->self[ABI_NET_LOST_WAITING]);
 	add_self(agent, out, "connections_not_taken", view->self[ABI_NET_UNTAKEN]);
 	s = family_series(snapshot_family(out, "mpc_bpf_agent_network_sockets", METRIC_GAUGE, "",
 					  "TCP sockets that are followed, of 32768 at most."));

@@ -13,6 +13,7 @@
 #include <linux/tcp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,11 @@ static int ask(int fd, uint8_t family, uint8_t protocol, struct err *err)
 	return 0;
 }
 
+static bool fin_came(uint8_t state)
+{
+	return state == 8 || state == 9 || state == 11; /* CLOSE_WAIT, LAST_ACK, CLOSING */
+}
+
 static void take_counters(const struct tcp_info *info, size_t size, struct socket_row *row)
 {
 	struct tcp_info all = {};
@@ -137,7 +143,8 @@ static void take_counters(const struct tcp_info *info, size_t size, struct socke
 	memcpy(&all, info, size < sizeof(all) ? size : sizeof(all));
 	row->sent_bytes = all.tcpi_bytes_sent;
 	row->retransmitted_bytes = all.tcpi_bytes_retrans;
-	row->received_bytes = all.tcpi_bytes_received;
+	/* the kernel counts the FIN that has come in as a byte */
+	row->received_bytes = all.tcpi_bytes_received - fin_came(row->state);
 	row->sent = all.tcpi_segs_out;
 	row->received = all.tcpi_segs_in;
 	row->retransmits = all.tcpi_total_retrans;
