@@ -427,7 +427,8 @@ def before(report, folder, program, a, b, one, two):
     two.tell("get", name="old0", size=11111)
     two.tell("put", name="old0", size=222)
     one.tell("get", name="old0", size=222)
-    with live.Agent(folder, "--profile", "net", "--exe", program, name="late") as agent:
+    with live.Agent(folder, "--profile", "net", "--exe", program, "--peer", f"port-two={B}:{PORT + 2}",
+                    "--peer", f"a={A}", "--peer", f"never={A}:1", name="late") as agent:
         watch = Watch(agent, a, b)
         states = {name: {dict(key)["state"]: n for key, n in watch.scrape.samples["network_tcp_sockets"].items()
                          if dict(key)["node_id"] == name and n} for name in ("one", "two")}
@@ -445,11 +446,25 @@ def before(report, folder, program, a, b, one, two):
         one.tell("close", name="old0")
         time.sleep(0.3)
         watch.since()
-        got = lambda node, way: watch.now.get("network_bytes_total", node_id=node, direction=way, protocol="tcp")
+        peer = {"one": "port-two", "two": "a"}
+        got = lambda node, way: watch.now.get("network_bytes_total", node_id=node, direction=way, protocol="tcp",
+                                              peer=peer[node])
         report.check("and count from then on, to the byte", differ([
             ("sent by one", got("one", "sent"), "books", 3014), ("received by one", got("one", "received"), "books", 50),
             ("sent by two", got("two", "sent"), "books", 50), ("received by two", got("two", "received"), "books", 3014),
-            ("accepted", watch.now.get("network_tcp_connections_total", node_id="two", direction="in"), "books", 2)]))
+            ("accepted", watch.now.get("network_tcp_connections_total", node_id="two", direction="in", peer="a"), "books",
+             2)]))
+        two.tell("listen", name="new", port=PORT + 3)
+        two.tell("serve", name="new", times=1, reply=6)
+        one.tell("dial", to=[B, PORT + 3], size=4)
+        two.tell("join", name="new")
+        time.sleep(0.3)
+        watch.since()
+        of = lambda name: watch.now.get("network_bytes_total", node_id="one", direction="sent", protocol="tcp", peer=name)
+        report.check("peers by address and port, all others together", differ([
+            ("to the named port", of("port-two"), "books", 3014), ("to another", of("other"), "books", 4),
+            ("to a peer that is not there", of("never"), "books", 0),
+            ("at two, of a", got("two", "received"), "books", 3018)]))
 
 
 def healthy(report, agent):

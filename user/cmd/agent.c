@@ -95,6 +95,20 @@ static int check_nodes(const struct agent *agent, struct err *err)
 		       agent->profile->name);
 }
 
+static int read_peers(struct agent *agent, struct err *err)
+{
+	const struct options *o = agent->options;
+
+	for (size_t i = 0; i < o->n_peers; i++) {
+		int r = net_peer_parse("--peer", o->peers[i], &agent->peers[i], err);
+
+		if (r < 0)
+			return r;
+		agent->n_peers++;
+	}
+	return 0;
+}
+
 /* Facts of the kernel's are optional, all together and each for itself. */
 static void open_net(struct agent *agent)
 {
@@ -104,7 +118,8 @@ static void open_net(struct agent *agent)
 
 	if (!fact_any(agent->profile))
 		return;
-	if (net_open(agent->profile, NULL, 0, ABI_NODES_MAX, &agent->net, &err) < 0) {
+	if (net_open(agent->profile, agent->peers, agent->n_peers, ABI_NODES_MAX, &agent->net,
+		     &err) < 0) {
 		agent->net_trouble = mem_strdup(err.text);
 		log_warn(agent->log, "nothing is known of the network: %s", err.text);
 		return;
@@ -137,7 +152,9 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 		r = packs_add_all(&agent->packs, options->packs, options->n_packs, err);
 	if (r < 0)
 		return r;
-	r = check_nodes(agent, err);
+	r = read_peers(agent, err);
+	if (r == 0)
+		r = check_nodes(agent, err);
 	if (r < 0)
 		return r;
 	kernel_ask(&agent->kernel);
@@ -171,6 +188,8 @@ void agent_close(struct agent *agent)
 	packs_free(&agent->packs);
 	net_close(agent->net);
 	free(agent->net_trouble);
+	for (size_t i = 0; i < agent->n_peers; i++)
+		free((char *)agent->peers[i].name);
 	maps_close(agent->maps);
 	layout_free(agent->layout);
 	profile_free(agent->profile);

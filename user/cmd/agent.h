@@ -18,6 +18,7 @@
 #include "probe/layout.h"
 #include "probe/maps.h"
 #include "probe/net.h"
+#include "probe/net_peer.h"
 #include "profile/profile.h"
 #include "symbol/debugfile.h"
 #include "symbol/packs.h"
@@ -82,6 +83,8 @@ struct agent {
 	struct maps *maps;
 	struct net *net;   /* NULL: the profile asks for no facts of the kernel, or … */
 	char *net_trouble; /* … why none can be had */
+	struct net_peer peers[OPTIONS_PEERS_MAX]; /* their names are owned */
+	size_t n_peers;
 	struct packs packs;
 	struct scan processes; /* as of the last look */
 	VEC(struct binary *) binaries;

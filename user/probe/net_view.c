@@ -69,6 +69,7 @@ struct gather {
 	const struct net_view *view;
 	unsigned node;
 	const struct profile_metric *metric;
+	unsigned labels; /* that series are split by */
 	VEC(struct net_series) list;
 };
 
@@ -98,14 +99,13 @@ static struct net_series *series_of(struct gather *g, const char *const label[FA
 		bool is = true;
 
 		for (size_t l = 0; l < FACT_LABELS; l++)
-			is &= !(g->metric->fact_labels & 1u << l) ||
-			      same(g->list.at[i].label[l], label[l]);
+			is &= !(g->labels & 1u << l) || same(g->list.at[i].label[l], label[l]);
 		if (is)
 			return &g->list.at[i];
 	}
 	s = VEC_ADD(&g->list);
 	for (size_t l = 0; l < FACT_LABELS; l++)
-		s->label[l] = g->metric->fact_labels & 1u << l ? label[l] : NULL;
+		s->label[l] = g->labels & 1u << l ? label[l] : NULL;
 	return s;
 }
 
@@ -192,7 +192,12 @@ void net_series(const struct net_view *view, unsigned node, const struct profile
 		net_series_fn *fn, void *arg)
 {
 	enum fact_id id = (enum fact_id)(metric->fact - facts);
-	struct gather g = { .view = view, .node = node, .metric = metric };
+	struct gather g = {
+		.view = view, .node = node, .metric = metric, .labels = metric->fact_labels
+	};
+
+	if (!view->n_peers) /* all are others: that says nothing */
+		g.labels &= ~(1u << FACT_LABEL_PEER);
 
 	for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
 		if (cells[i].fact == id && !(cells[i].hooks & ~view->hooks))

@@ -43,11 +43,6 @@ const struct fact *fact_find(const char *name)
 	return NULL;
 }
 
-unsigned fact_usual_labels(const struct fact *fact)
-{
-	return fact->labels & ~L(PEER);
-}
-
 bool fact_any(const struct profile *profile)
 {
 	for (size_t m = 0; m < profile->n_metrics; m++)

@@ -44,7 +44,7 @@ struct fact {
 	const char *name;
 	enum profile_metric_type type;
 	const char *unit; /* that its name must end in: "seconds", "bytes" or "" */
-	unsigned labels;  /* mask: 1 << enum fact_label */
+	unsigned labels;  /* mask: 1 << enum fact_label; the peer's only where peers are named */
 };
 
 /* All of them, by enum fact_id. */
@@ -54,9 +54,6 @@ const char *fact_label_name(enum fact_label label);
 
 /* The fact of that name, or NULL. */
 const struct fact *fact_find(const char *name);
-
-/* The labels of a fact of which a profile names none: all but the peer. */
-unsigned fact_usual_labels(const struct fact *fact);
 
 /* Whether the profile asks the kernel for anything, or for this fact (then @metric, which
  * may be NULL, is the first metric that does). */

@@ -111,7 +111,7 @@ void kernel_read(struct build *b, const struct metric_draft *draft, const struct
 	check_once(b, draft, entry, fact);
 	draft->metric->fact = fact;
 	draft->metric->fact_labels =
-		labels->value ? read_labels(b, labels, draft->what, fact) : fact_usual_labels(fact);
+		labels->value ? read_labels(b, labels, draft->what, fact) : fact->labels;
 }
 
 void kernel_has_no(struct build *b, const struct metric_draft *draft, const struct tree_entry *key)

@@ -87,6 +87,8 @@ static void splits_by_what_is_asked(void **state)
 	EXPECT(&view, FACT_BYTES, 1u << FACT_LABEL_PEER, ALL, "other 100\ntwo 5\nthree 7\n");
 	EXPECT(&view, FACT_BYTES, 0, ALL, "112\n");
 	EXPECT(&view, FACT_RETRANSMITTED_BYTES, 0, ALL, "10\n");
+	view.n_peers = 0; /* the cells are then those of one peer after the other */
+	EXPECT(&view, FACT_RTT, facts[FACT_RTT].labels, ALL, "0\n");
 	net_view_free(&view);
 }
 
@@ -97,7 +99,7 @@ static void no_zeros_of_what_is_not_heard(void **state)
 	struct profile_metric metric = { .fact = &facts[FACT_BYTES] };
 
 	(void)state;
-	EXPECT(&view, FACT_PACKETS, fact_usual_labels(&facts[FACT_PACKETS]), no_udp,
+	EXPECT(&view, FACT_PACKETS, 1u << FACT_LABEL_DIRECTION | 1u << FACT_LABEL_PROTOCOL, no_udp,
 	       "sent tcp 0\nreceived tcp 0\n");
 	EXPECT(&view, FACT_RTT, 0, ALL & ~(1u << NET_SEGMENT), "");
 	EXPECT(&view, FACT_SOCKETS, 0, ALL & ~(1u << NET_STATE), "");
@@ -129,7 +131,7 @@ static void names_errors_and_reasons(void **state)
 	EXPECT(&view, FACT_CONNECT_FAILURES, 1u << FACT_LABEL_ERROR, ALL,
 	       "ECONNREFUSED 7\nclosed 2\n");
 	EXPECT(&view, FACT_CONNECT_FAILURES, 1u << FACT_LABEL_PEER, ALL, "other 5\nthree 4\n");
-	EXPECT(&view, FACT_DROPS, fact_usual_labels(&facts[FACT_DROPS]), ALL,
+	EXPECT(&view, FACT_DROPS, facts[FACT_DROPS].labels, ALL,
 	       "udp no_socket 6\ntcp unknown 1\n");
 	view.named = NULL;
 	net_view_free(&view);

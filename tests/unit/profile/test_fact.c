@@ -21,15 +21,6 @@ static void every_fact_is_whole(void **state)
 		assert_non_null(fact_label_name(l));
 }
 
-static void peers_are_asked_for(void **state)
-{
-	(void)state;
-	assert_int_equal(fact_usual_labels(&facts[FACT_RTT]), 0);
-	assert_int_equal(fact_usual_labels(&facts[FACT_BYTES]),
-			 1u << FACT_LABEL_DIRECTION | 1u << FACT_LABEL_PROTOCOL);
-	assert_int_equal(fact_usual_labels(&facts[FACT_SOCKETS]), 1u << FACT_LABEL_STATE);
-}
-
 static void says_what_is_wanted(void **state)
 {
 	struct profile *profile =
@@ -57,7 +48,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_fact_is_whole),
-		cmocka_unit_test(peers_are_asked_for),
 		cmocka_unit_test(says_what_is_wanted),
 	};
 

@@ -21,7 +21,7 @@ static void reads_a_fact(void **state)
 	(void)state;
 	assert_int_equal(profile->n_funcs, 0);
 	assert_ptr_equal(m[0].fact, &facts[FACT_BYTES]);
-	assert_int_equal(m[0].fact_labels, fact_usual_labels(m[0].fact));
+	assert_int_equal(m[0].fact_labels, facts[FACT_BYTES].labels);
 	assert_int_equal(m[0].n_sources, 0);
 	assert_string_equal(m[0].unit, "bytes");
 	assert_ptr_equal(m[1].fact, &facts[FACT_RTT]);
