@@ -375,20 +375,28 @@ static __noinline void changed(struct sock *sk, struct abi_net_sock *s, int old,
 	}
 }
 
+/* A new socket, made for a connection that came in; whatever stood at its address is gone. */
+static __always_inline bool is_offered(int old, int new)
+{
+	return old == TCP_LISTEN && new == TCP_SYN_RECV;
+}
+
 /* The first that is seen of a socket. */
 static __noinline struct abi_net_sock *first_seen(struct sock *sk, int old, int new,
 						  const struct abi_node *node)
 {
 	struct abi_net_port port;
+	u64 key = (u64)sk;
 
 	if (new == TCP_SYN_SENT || new == TCP_LISTEN)
 		return node ? learn((u64)sk, node->index, 0) : NULL;
-	if (old != TCP_LISTEN || new != TCP_SYN_RECV)
+	if (!is_offered(old, new))
 		return NULL;
 	port = port_of(sk);
-	return bpf_map_lookup_elem(&listeners, &port) ?
-		       learn((u64)sk, ABI_NET_NO_NODE, ABI_NET_IN) :
-		       NULL;
+	if (bpf_map_lookup_elem(&listeners, &port))
+		return learn((u64)sk, ABI_NET_NO_NODE, ABI_NET_IN);
+	bpf_map_delete_elem(&tcp_socks, &key); /* whose end was missed */
+	return NULL;
 }
 
 SEC("raw_tp/inet_sock_set_state")
@@ -403,7 +411,7 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (is_owned(sk))
 		node = current_node();
-	s = tcp_of((u64)sk);
+	s = is_offered(old, new) ? NULL : tcp_of((u64)sk);
 	if (!s)
 		s = first_seen(sk, old, new, node);
 	if (!s)

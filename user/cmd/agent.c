@@ -112,18 +112,23 @@ static int read_peers(struct agent *agent, struct err *err)
 /* Facts of the kernel's are optional, all together and each for itself. */
 static void open_net(struct agent *agent)
 {
-	struct net_row rows[NET_ROWS_MAX];
 	struct err err = {};
+
+	if (fact_any(agent->profile) &&
+	    net_open(agent->profile, agent->peers, agent->n_peers, ABI_NODES_MAX, &agent->net,
+		     &err) < 0)
+		agent->net_trouble = mem_strdup(err.text);
+}
+
+void agent_say_net(const struct agent *agent)
+{
+	struct net_row rows[NET_ROWS_MAX];
 	size_t n, missing = 0;
 
-	if (!fact_any(agent->profile))
+	if (agent->net_trouble)
+		log_warn(agent->log, "nothing is known of the network: %s", agent->net_trouble);
+	if (!agent->net)
 		return;
-	if (net_open(agent->profile, agent->peers, agent->n_peers, ABI_NODES_MAX, &agent->net,
-		     &err) < 0) {
-		agent->net_trouble = mem_strdup(err.text);
-		log_warn(agent->log, "nothing is known of the network: %s", err.text);
-		return;
-	}
 	n = net_rows(agent->net, rows, NET_ROWS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		if (!rows[i].reason)

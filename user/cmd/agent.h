@@ -124,6 +124,9 @@ void agent_forget(struct agent *agent);
 uint64_t **agent_read_cells(const struct agent *agent);
 void agent_free_cells(const struct agent *agent, uint64_t **cells);
 
+/* What is heard of the network and what is not, for the log. */
+void agent_say_net(const struct agent *agent);
+
 /* Whether nodes are known by functions of theirs; else by --exe or --pid alone. */
 bool agent_has_functions(const struct agent *agent);
 

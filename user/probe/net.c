@@ -327,6 +327,16 @@ int net_open(const struct profile *profile, const struct net_peer *peers, size_t
 	return 0;
 }
 
+int net_ask(struct net **out, struct err *err)
+{
+	_cleanup_(net_closep) struct net *net = mem_alloc(sizeof(*net));
+	int r = ask_kernel(net, err);
+
+	if (r == 0)
+		*out = TAKE_PTR(net);
+	return r;
+}
+
 void net_close(struct net *net)
 {
 	if (!net)
@@ -354,7 +364,7 @@ size_t net_rows(const struct net *net, struct net_row *rows, size_t max)
 
 	for (size_t h = 0; h < n; h++)
 		rows[h] = (struct net_row){ hooks[h].name, hooks[h].since, hooks[h].what,
-					    net->links[h] ? NULL : net->reason[h] };
+					    net->reason[h] };
 	return n;
 }
 

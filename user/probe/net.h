@@ -26,7 +26,7 @@ struct net_row {
 	const char *name;   /* "tcp_probe" */
 	const char *since;  /* the oldest kernel that has it as it is needed */
 	const char *what;   /* what is known by it */
-	const char *reason; /* why it is not attached, or NULL */
+	const char *reason; /* why it is not attached (net_ask: cannot be), or NULL */
 };
 
 /* Loads the programs that the kernel has tracepoints for and attaches them, with room for
@@ -34,6 +34,8 @@ struct net_row {
  * nothing can be loaded at all. */
 int net_open(const struct profile *profile, const struct net_peer *peers, size_t n_peers,
 	     unsigned nodes, struct net **out, struct err *err);
+/* Only finds out what the kernel has, for net_rows(): needs no right, and nothing is loaded. */
+int net_ask(struct net **out, struct err *err);
 void net_close(struct net *net);
 void net_closep(struct net **net);
 

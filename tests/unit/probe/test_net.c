@@ -68,6 +68,23 @@ static void says_what_is_heard(void **state)
 	net_view_free(&view);
 }
 
+/* Without any right. */
+static void asks_the_kernel(void **state)
+{
+	_cleanup_(net_closep) struct net *net = NULL;
+	struct net_row rows[NET_ROWS_MAX];
+	struct err err = {};
+
+	(void)state;
+	if (net_ask(&net, &err) < 0) { /* no BTF here */
+		assert_non_null(strstr(err.text, "types"));
+		skip();
+	}
+	assert_int_equal(net_rows(net, rows, NET_ROWS_MAX), NET_HOOKS);
+	for (size_t i = 0; i < NET_HOOKS; i++)
+		assert_true(!rows[i].reason || strstr(rows[i].reason, rows[i].name));
+}
+
 static void forgets_nodes(void **state)
 {
 	struct socket_row rows[] = { { .cookie = ~0ull - 1, .protocol = 6, .state = 1 },
@@ -104,6 +121,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_is_heard),
+		cmocka_unit_test(asks_the_kernel),
 		cmocka_unit_test(forgets_nodes),
 	};
 
