@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/abi.h"
+#include "bpf/node.h"
 #include "bpf/tgid.h"
 
 #define ENOSPC 28
@@ -73,17 +74,7 @@ static __always_inline u32 block_of(const struct abi_node *node)
 
 static __always_inline struct abi_node *current_node(void)
 {
-	u32 tgid = current_tgid(), place = abi_node_place(tgid);
-
-	for (u32 i = 0; i < ABI_NODE_TRIES; i++) {
-		struct abi_node *node = &nodes[(place + i) & (ABI_NODE_PLACES - 1)];
-
-		if (node->tgid == tgid)
-			return node;
-		if (!node->tgid)
-			break;
-	}
-	return NULL;
+	return node_of(nodes, current_tgid());
 }
 
 /* ---- reading the program -------------------------------------------------------- */

@@ -49,7 +49,7 @@ def in_words(sums):
 
 def cost(scrape):
     calls = scrape.sum("mpc_bpf_agent_calls_started_total")
-    spent = scrape.sum("mpc_bpf_agent_program_run_seconds_total")
+    spent = sum(scrape.sum("mpc_bpf_agent_program_run_seconds_total", program=name) for name in ("start", "end"))
     memory = scrape.sum("process_resident_memory_bytes") / 2 ** 20
     processor = scrape.sum("process_cpu_seconds_total")
     words = [f"agent {memory:.1f} MiB resident, {processor:.2f} s CPU"]

@@ -188,6 +188,18 @@ struct in6_addr {
 	} in6_u;
 } CORE;
 
+struct net {
+	struct ns_common ns;
+} CORE;
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -197,10 +209,29 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	possible_net_t skc_net;
+	unsigned long skc_flags;
+	atomic64_t skc_cookie; /* 0 until somebody asked for it */
+} CORE;
+
+typedef struct {
+	int owned; /* a process has the socket's lock */
+} CORE socket_lock_t;
+
+struct socket {
+	struct sock *sk;
+} CORE;
+
+/* A socket and its inode lie together. */
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 } CORE;
 
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
+	struct socket *sk_socket;
 	int sk_err;
 	int sk_wmem_queued;
 	int sk_sndbuf;

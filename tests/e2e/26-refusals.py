@@ -190,6 +190,9 @@ def words(cases):
     cases.refused("an unknown command", "probes", "probe")
     cases.refused("an option without its value", "--exe wants a value", "run", "--exe")
     cases.refused("a wrong number", "--pid", "run", "--pid", "-5")
+    cases.refused("a wrong peer", "--peer takes NAME=ADDRESS", "run", "--peer", "node-2:7000")
+    cases.refused("a profile without functions, and no process is named", "net names no function .*--exe.*--pid", "run",
+                  "--profile", "net")
     cases.refused("a wrong address", "nonsense", "run", "--web.listen-address", "nonsense")
     cases.refused("a wrong telemetry path", "telemetry", "run", "--web.telemetry-path", "metrics")
 

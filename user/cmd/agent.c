@@ -80,6 +80,65 @@ static int check_debug(struct agent *agent, struct err *err)
 	return 0;
 }
 
+bool agent_has_functions(const struct agent *agent)
+{
+	return agent->profile->n_funcs;
+}
+
+static int check_nodes(const struct agent *agent, struct err *err)
+{
+	if (agent_has_functions(agent) || agent->options->exe || agent->options->pid)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "the profile %s names no function by which a node could be known; name the "
+		       "executable with --exe or the process with --pid",
+		       agent->profile->name);
+}
+
+static int read_peers(struct agent *agent, struct err *err)
+{
+	const struct options *o = agent->options;
+
+	for (size_t i = 0; i < o->n_peers; i++) {
+		int r = net_peer_parse("--peer", o->peers[i], &agent->peers[i], err);
+
+		if (r < 0)
+			return r;
+		agent->n_peers++;
+	}
+	return 0;
+}
+
+/* Facts of the kernel's are optional, all together and each for itself. */
+static void open_net(struct agent *agent)
+{
+	struct err err = {};
+
+	if (fact_any(agent->profile) && net_open(agent->profile, agent->peers, agent->n_peers,
+						 ABI_NODES_MAX, &agent->net, &err) < 0)
+		agent->net_trouble = mem_strdup(err.text);
+}
+
+void agent_say_net(const struct agent *agent)
+{
+	struct net_row rows[NET_ROWS_MAX];
+	size_t n, missing = 0;
+
+	if (agent->net_trouble)
+		log_warn(agent->log, "nothing is known of the network: %s", agent->net_trouble);
+	if (!agent->net)
+		return;
+	n = net_rows(agent->net, rows, NET_ROWS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (!rows[i].reason)
+			continue;
+		missing++;
+		log_info(agent->log, "not known by the kernel: %s: %s", rows[i].what,
+			 rows[i].reason);
+	}
+	log_info(agent->log, "network: %zu of %zu tracepoints attached", n - missing, n);
+}
+
 int agent_open(struct agent *agent, const struct options *options, struct err *err)
 {
 	int r;
@@ -97,12 +156,19 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 		r = packs_add_all(&agent->packs, options->packs, options->n_packs, err);
 	if (r < 0)
 		return r;
+	r = read_peers(agent, err);
+	if (r == 0)
+		r = check_nodes(agent, err);
+	if (r < 0)
+		return r;
 	kernel_ask(&agent->kernel);
 	r = kernel_check(&agent->kernel, err);
 	if (r == 0)
 		r = layout_make(agent->profile, &agent->layout, err);
 	if (r == 0)
 		r = maps_open(agent->layout, &agent->kernel, ABI_NODES_MAX, &agent->maps, err);
+	if (r == 0)
+		open_net(agent);
 	if (r == 0 && options->stats)
 		r = stats_enable(&agent->stats_fd, err);
 	return r;
@@ -124,6 +190,10 @@ void agent_close(struct agent *agent)
 	free(agent->nodes.at);
 	scan_free(&agent->processes);
 	packs_free(&agent->packs);
+	net_close(agent->net);
+	free(agent->net_trouble);
+	for (size_t i = 0; i < agent->n_peers; i++)
+		free((char *)agent->peers[i].name);
 	maps_close(agent->maps);
 	layout_free(agent->layout);
 	profile_free(agent->profile);
@@ -168,12 +238,36 @@ static char *choose_id(struct agent *agent, pid_t tgid, bool *named)
 	return mem_printf("%d", tgid);
 }
 
+/* Its sockets count from now on, those that it has already too. */
+static void watch_net(struct agent *agent, const struct node *node)
+{
+	_sockets_ struct socket_list sockets = {};
+	struct err err = {};
+
+	if (!agent->net)
+		return;
+	if (net_add_node(agent->net, node->slot, node->tgid, &err) < 0) {
+		log_warn(agent->log, "%s", err.text);
+		return;
+	}
+	if (sockets_of(node->tgid, &sockets, &err) < 0)
+		log_warn(agent->log,
+			 "sockets that node %s (pid %d) has already count when they are used: %s",
+			 node->id, node->tgid, err.text);
+	net_adopt(agent->net, node->slot, &sockets);
+}
+
+/* The number of the executable in the kernel's tables; 0 where nothing of it is probed. */
+static unsigned file_of(const struct binary *binary)
+{
+	return binary->attachment ? attach_file(binary->attachment) : 0;
+}
+
 static int resume_node(struct agent *agent, struct node *node, const struct process *p,
 		       struct binary *binary)
 {
 	struct err err = {};
-	int r = maps_continue_node(agent->maps, node->slot, p->tgid,
-				   attach_file(binary->attachment), &err);
+	int r = maps_continue_node(agent->maps, node->slot, p->tgid, file_of(binary), &err);
 
 	if (r < 0) {
 		log_warn(agent->log, "node %s (pid %d) is not counted: %s", node->id, p->tgid,
@@ -186,6 +280,7 @@ static int resume_node(struct agent *agent, struct node *node, const struct proc
 	node->ended = 0;
 	node->unprobed = false;
 	log_info(agent->log, "node %s is back as pid %d", node->id, p->tgid);
+	watch_net(agent, node);
 	return 0;
 }
 
@@ -211,7 +306,7 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 		free(id);
 		id = twin;
 	}
-	if (maps_add_node(agent->maps, p->tgid, attach_file(binary->attachment), &slot, &err) < 0) {
+	if (maps_add_node(agent->maps, p->tgid, file_of(binary), &slot, &err) < 0) {
 		log_warn(agent->log, "node %s (pid %d) is not counted: %s", id, p->tgid, err.text);
 		return;
 	}
@@ -225,11 +320,14 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 			       .since = agent_now() };
 	*VEC_ADD(&agent->nodes) = node;
 	log_info(agent->log, "node %s is pid %d, %s", node->id, node->tgid, binary->path);
+	watch_net(agent, node);
 }
 
 static void end_node(struct agent *agent, struct node *node)
 {
 	maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROCESS_ENDED]);
+	if (agent->net)
+		net_stop_node(agent->net, node->slot);
 	node->ended = agent_now();
 	log_info(agent->log, "node %s (pid %d) ended", node->id, node->tgid);
 	binary_check(agent, node->binary);
@@ -243,6 +341,8 @@ void agent_stop_nodes(struct agent *agent, const struct binary *binary)
 		if (node->binary != binary || node->ended)
 			continue;
 		maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROBES_OFF]);
+		if (agent->net)
+			net_stop_node(agent->net, node->slot);
 		node->ended = agent_now();
 		node->unprobed = true;
 		log_warn(agent->log, "node %s (pid %d) runs on and is not counted any more%s",
@@ -331,7 +431,9 @@ static void process_began(const struct process *p, void *arg)
 	binary = binary_find(agent, p->tgid, &err);
 	if (!binary && agent->options->pid)
 		log_warn(agent->log, "%s", err.text);
-	if (binary && binary->attachment && executes(agent, p, binary))
+	if (!binary || (agent_has_functions(agent) && !binary->attachment))
+		return;
+	if (!binary->attachment || executes(agent, p, binary))
 		add_node(agent, p, binary);
 }
 
@@ -470,6 +572,8 @@ void agent_forget(struct agent *agent)
 		log_info(agent->log, "node %s ended %d s ago: its series are no longer shown",
 			 node->id, AGENT_FORGET_SECONDS);
 		maps_drop_node(agent->maps, node->slot);
+		if (agent->net)
+			net_drop_node(agent->net, node->slot);
 		node_free(node);
 		agent->nodes.at[i] = agent->nodes.at[--agent->nodes.n];
 	}

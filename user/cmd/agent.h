@@ -17,6 +17,8 @@
 #include "probe/kernel.h"
 #include "probe/layout.h"
 #include "probe/maps.h"
+#include "probe/net.h"
+#include "probe/net_peer.h"
 #include "profile/profile.h"
 #include "symbol/debugfile.h"
 #include "symbol/packs.h"
@@ -79,6 +81,10 @@ struct agent {
 	struct layout *layout;
 	struct kernel kernel;
 	struct maps *maps;
+	struct net *net;   /* NULL: the profile asks for no facts of the kernel, or … */
+	char *net_trouble; /* … why none can be had */
+	struct net_peer peers[OPTIONS_PEERS_MAX]; /* their names are owned */
+	size_t n_peers;
 	struct packs packs;
 	struct scan processes; /* as of the last look */
 	VEC(struct binary *) binaries;
@@ -120,6 +126,12 @@ void agent_free_cells(const struct agent *agent, uint64_t **cells);
 
 /* Books the spans that were never ended, and fills @out (may be NULL) with the open ones. */
 void agent_sweep(struct agent *agent, struct maps_spans *out);
+
+/* What is heard of the network and what is not, for the log. */
+void agent_say_net(const struct agent *agent);
+
+/* Whether nodes are known by functions of theirs; else by --exe or --pid alone. */
+bool agent_has_functions(const struct agent *agent);
 
 /* Unix time. */
 double agent_now(void);

@@ -239,6 +239,8 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 	if (!again)
 		forget_plan(b);
 	b->fd = fd;
+	if (!agent_has_functions(agent)) /* it is watched, and nothing in it is probed */
+		return;
 	b->began = monotonic();
 	r = hold(agent, b, &err);
 	if (r == 0 && !again)

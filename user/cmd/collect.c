@@ -88,19 +88,26 @@ void collect(struct agent *agent, struct metric_snapshot *out)
 	uint64_t **cells;
 	_free_ struct maps_flights *flights = mem_alloc(sizeof(*flights));
 	_free_ struct maps_spans *spans = mem_alloc(sizeof(*spans));
+	struct net_view view = {};
 	struct timespec from, to;
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	agent_sweep(agent, spans);
 	cells = agent_read_cells(agent);
 	maps_read_flights(agent->maps, flights);
+	if (agent->net)
+		net_look(agent->net, &view);
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
-		if (agent->profile->metrics[m].type == PROFILE_GAUGE)
+		if (agent->profile->metrics[m].fact)
+			collect_net(agent, &view, m, out);
+		else if (agent->profile->metrics[m].type == PROFILE_GAUGE)
 			collect_gauge(agent, m, cells, out);
 		else
 			collect_metric(agent, m, cells, out);
 	}
 	collect_self(agent, cells, flights, spans, out);
+	collect_net_self(agent, &view, out);
+	net_view_free(&view);
 	agent_free_cells(agent, cells);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	agent->scrape_seconds =

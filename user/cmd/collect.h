@@ -15,6 +15,13 @@ void collect_gauge(struct agent *agent, size_t metric, uint64_t *const *cells,
 		   struct metric_snapshot *out);
 void collect_stale(struct agent *agent, uint64_t *const *cells, struct metric_snapshot *out);
 
+/* What the kernel knows of the network: one metric; the agent's own book of it. In
+ * collect_net.c. */
+void collect_net(const struct agent *agent, const struct net_view *view, size_t metric,
+		 struct metric_snapshot *out);
+void collect_net_self(const struct agent *agent, const struct net_view *view,
+		      struct metric_snapshot *out);
+
 /* The labels of a series of the profile. */
 void collect_labels(const struct node *node, const struct profile_metric *metric,
 		    const struct layout_series *from, struct metric_series *to);

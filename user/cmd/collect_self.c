@@ -185,29 +185,39 @@ static void collect_nodes(struct agent *agent, struct metric_snapshot *out)
 	}
 }
 
+static void collect_program(const struct stats *st, const char *name, struct metric_snapshot *out)
+{
+	struct metric_series *s =
+		add(out, "mpc_bpf_agent_program_run_seconds_total", METRIC_COUNTER, "seconds",
+		    "Time spent in our kernel programs, counted while --program-stats or the host "
+		    "asks for it.");
+
+	series_label(s, "program", name);
+	s->value = (double)st->run_time_ns / 1e9;
+	s = add(out, "mpc_bpf_agent_program_runs_total", METRIC_COUNTER, "",
+		"Runs of our kernel programs, counted while --program-stats or the host asks for "
+		"it.");
+	series_label(s, "program", name);
+	set_count(s, st->run_cnt);
+	s = add(out, "mpc_bpf_agent_program_misses_total", METRIC_COUNTER, "",
+		"Runs that the kernel left out because the program was already running there.");
+	series_label(s, "program", name);
+	set_count(s, st->recursion_misses);
+}
+
+/* Start and end of calls, and by its tracepoint each one of the network. */
 static void collect_programs(struct agent *agent, struct metric_snapshot *out)
 {
-	for (int start = 1; start >= 0; start--) {
-		struct stats st;
-		struct metric_series *s;
+	struct net_row rows[NET_ROWS_MAX];
+	size_t n = agent->net ? net_rows(agent->net, rows, NET_ROWS_MAX) : 0;
+	struct stats st;
 
-		if (stats_read(maps_program(agent->maps, start), &st, NULL) < 0)
-			continue;
-		s = add(out, "mpc_bpf_agent_program_run_seconds_total", METRIC_COUNTER, "seconds",
-			"Time spent in our kernel programs, counted while --program-stats or the host "
-			"asks for it.");
-		series_label(s, "program", start ? "start" : "end");
-		s->value = (double)st.run_time_ns / 1e9;
-		s = add(out, "mpc_bpf_agent_program_runs_total", METRIC_COUNTER, "",
-			"Runs of our kernel programs, counted while --program-stats or the host asks for "
-			"it.");
-		series_label(s, "program", start ? "start" : "end");
-		set_count(s, st.run_cnt);
-		s = add(out, "mpc_bpf_agent_program_misses_total", METRIC_COUNTER, "",
-			"Runs that the kernel left out because the program was already running there.");
-		series_label(s, "program", start ? "start" : "end");
-		set_count(s, st.recursion_misses);
-	}
+	for (int start = 1; start >= 0; start--)
+		if (stats_read(maps_program(agent->maps, start), &st, NULL) == 0)
+			collect_program(&st, start ? "start" : "end", out);
+	for (size_t i = 0; i < n; i++)
+		if (net_stats(agent->net, i, &st) == 0)
+			collect_program(&st, rows[i].name, out);
 }
 
 /* --- the process ------------------------------------------------------------------------ */

@@ -156,6 +156,11 @@ static int open_for_pack(const struct options *options, struct offline *out, cha
 {
 	int r = load_profile(options, &out->profile, err);
 
+	if (r == 0 && !out->profile->n_funcs)
+		return err_set(err, -EINVAL,
+			       "the profile %s names no function, so nothing of an executable is "
+			       "probed and a pack would be empty",
+			       out->profile->name);
 	if (r == 0)
 		r = open_target(options, path, fd, err);
 	if (r == 0 && !*path)

@@ -109,6 +109,15 @@ static int set_pack(struct options *o, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_peer(struct options *o, const char *value, struct err *err)
+{
+	if (o->n_peers == OPTIONS_PEERS_MAX)
+		return err_set(err, -EINVAL, "--peer is given more than %d times",
+			       OPTIONS_PEERS_MAX);
+	o->peers[o->n_peers++] = value;
+	return 0;
+}
+
 static int set_pid(struct options *o, const char *value, struct err *err)
 {
 	long n;
@@ -185,6 +194,7 @@ static const struct option_row rows[] = {
 	{ "--pack", set_pack, false },
 	{ "--twin", set_twin, false },
 	{ "--node-id", set_node_id, false },
+	{ "--peer", set_peer, false },
 	{ "--output", set_output, false },
 	{ "--log.level", set_level, false },
 	{ "--log.format", set_format, false },
@@ -211,6 +221,7 @@ static const char help[] =
 	"  --debuginfod URL           server to ask where no debug information is found\n"
 	"  --pack FILE|FOLDER         packs of stripped executables, may be repeated\n"
 	"  --node-id NAME             node_id of a process that does not name itself\n"
+	"  --peer NAME=ADDR[:PORT]    who is at the other end, by name, may be repeated\n"
 	"\n"
 	"What to serve:\n"
 	"  --web.listen-address ADDR  HOST:PORT, [IPV6]:PORT or :PORT, may be repeated\n"

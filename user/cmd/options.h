@@ -12,6 +12,7 @@
 
 #define OPTIONS_LISTEN_MAX 8
 #define OPTIONS_PACKS_MAX 32
+#define OPTIONS_PEERS_MAX 32
 #define OPTIONS_DEFAULT_LISTEN "127.0.0.1:9464"
 
 struct options {
@@ -26,6 +27,8 @@ struct options {
 	const char *twin;                     /* pack: a rebuild of the executable */
 	const char *packs[OPTIONS_PACKS_MAX]; /* files or folders */
 	size_t n_packs;
+	const char *peers[OPTIONS_PEERS_MAX]; /* NAME=ADDRESS or NAME=ADDRESS:PORT */
+	size_t n_peers;
 	pid_t pid;           /* watch only this process, 0: all */
 	const char *node_id; /* for processes that do not name themselves */
 	const char *output;

@@ -3,9 +3,11 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cmd/offline.h"
 #include "cmd/probes.h"
 #include "cmd/run.h"
+#include "probe/net.h"
 #include "symbol/reads.h"
 
 static bool feeds(const struct profile_metric *metric, size_t func)
@@ -59,7 +61,8 @@ static void print_row(FILE *to, const struct plan *plan, unsigned r)
 
 void probes_print(FILE *to, const struct profile *profile, const struct plan *plan)
 {
-	fprintf(to, "resolved from %s\n", plan->source);
+	if (profile->n_funcs)
+		fprintf(to, "resolved from %s\n", plan->source);
 	for (unsigned f = 0; f < plan->n_funcs; f++) {
 		size_t func = in_profile(profile, plan->funcs[f].name);
 
@@ -69,6 +72,30 @@ void probes_print(FILE *to, const struct profile *profile, const struct plan *pl
 		for (unsigned i = 0; i < plan->n_rows; i++)
 			if (plan->rows[i].func == f)
 				print_row(to, plan, i);
+	}
+}
+
+/* The tracepoints that the profile's facts come from, if there are any. */
+static void print_tracepoints(FILE *to, const struct profile *profile)
+{
+	_cleanup_(net_closep) struct net *net = NULL;
+	struct net_row rows[NET_ROWS_MAX];
+	struct err err = {};
+	size_t n;
+
+	if (!fact_any(profile))
+		return;
+	fprintf(to, "the kernel's tracepoints, for what it knows of the network\n");
+	if (net_ask(&net, &err) < 0) {
+		fprintf(to, "  absent   all: %s\n", err.text);
+		return;
+	}
+	n = net_rows(net, rows, NET_ROWS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		fprintf(to, "  %-8s %s: %s\n", rows[i].reason ? "absent" : "ready", rows[i].name,
+			rows[i].what);
+		if (rows[i].reason)
+			fprintf(to, "           %s\n", rows[i].reason);
 	}
 }
 
@@ -131,9 +158,11 @@ int cmd_probes(const struct options *options)
 	struct err err = {};
 	int r = offline_look(options, &offline, &err);
 
-	if (r == 0 && options->json)
+	if (r == 0 && options->json) {
 		print_json(offline.profile, offline.plan);
-	else if (r == 0)
+	} else if (r == 0) {
 		probes_print(stdout, offline.profile, offline.plan);
+		print_tracepoints(stdout, offline.profile);
+	}
 	return offline_finish(r, &err, &offline);
 }

@@ -216,6 +216,7 @@ static int loop_run(struct loop *loop, struct err *err)
 /* Where it serves, and what to do where there is nothing to see yet. */
 static void greet(const struct loop *loop, const struct options *o)
 {
+	agent_say_net(&loop->agent);
 	for (size_t i = 0; i < serve_n_addresses(loop->serve); i++)
 		log_info(&o->log, "serving http://%s%s, %zu nodes", serve_address(loop->serve, i),
 			 o->telemetry_path, loop->agent.nodes.n);

@@ -273,8 +273,47 @@ static const char *staleness(const struct agent *agent, uint64_t *const *cells, 
 			 age.text);
 }
 
+/* What of a fact of the kernel's is not known here, and why. */
+static const char *unheard(const struct agent *agent, const struct net_view *view,
+			   const struct profile_metric *metric, struct page *page)
+{
+	unsigned lacks = net_lacks(metric, view->hooks);
+	struct net_row rows[NET_ROWS_MAX];
+	_strbuf_ struct strbuf text = {};
+	size_t n;
+
+	if (!agent->net)
+		return page_text(page, "not known: %s", agent->net_trouble);
+	n = net_rows(agent->net, rows, NET_ROWS_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (lacks & 1u << i)
+			strbuf_printf(&text, "%s%s: %s",
+				      text.len ? "; " : "not known: ", rows[i].what,
+				      rows[i].reason);
+	return text.len ? page_text(page, "%s", text.text) : NULL;
+}
+
+static void count_one(const struct net_series *series, void *arg)
+{
+	(void)series;
+	++*(size_t *)arg;
+}
+
+static void show_fact(const struct agent *agent, const struct net_view *view,
+		      const struct profile_metric *metric, struct page_metric *row,
+		      struct page *page)
+{
+	for (size_t i = 0; agent->net && i < agent->nodes.n; i++)
+		net_series(view, agent->nodes.at[i]->slot, metric, count_one, &row->n_series);
+	row->note = unheard(agent, view, metric, page);
+}
+
 static void show_metrics(const struct agent *agent, uint64_t *const *cells, struct page *page)
 {
+	struct net_view view = {};
+
+	if (agent->net)
+		net_look(agent->net, &view);
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
 		const struct profile_metric *metric = &agent->profile->metrics[m];
 		struct page_metric *row = VEC_ADD(&page->metrics);
@@ -282,6 +321,10 @@ static void show_metrics(const struct agent *agent, uint64_t *const *cells, stru
 		row->name = metric->name;
 		row->type = profile_metric_type_name(metric->type);
 		row->help = metric->help;
+		if (metric->fact) {
+			show_fact(agent, &view, metric, row, page);
+			continue;
+		}
 		row->n_series = agent->nodes.n;
 		for (size_t l = 0; l < metric->n_labels; l++)
 			row->n_series *= metric->labels[l].n_values;
@@ -293,6 +336,7 @@ static void show_metrics(const struct agent *agent, uint64_t *const *cells, stru
 		if (!row->note)
 			row->note = staleness(agent, cells, m, page);
 	}
+	net_view_free(&view);
 }
 
 void show_page(struct agent *agent, struct page *page)

@@ -67,7 +67,7 @@ static void choose_programs(struct maps *maps)
 static int size_tables(struct maps *maps, size_t n_cells)
 {
 	uint32_t n_spans = maps->n_nodes * ABI_SPAN_NODE_MAX;
-	int r = bpf_map__set_max_entries(maps->skel->maps.cells, (uint32_t)(n_cells ? n_cells : 1));
+	int r = bpf_map__set_max_entries(maps->skel->maps.cells, (uint32_t)n_cells);
 
 	if (r || !maps->n_spans)
 		return r;
@@ -123,7 +123,9 @@ int maps_open(const struct layout *layout, const struct kernel *kernel, unsigned
 	memcpy(maps->spans, layout->spans, sizeof(maps->spans));
 	maps->sites = room_new(ABI_SITES_MAX);
 	maps->values = room_new(ABI_VALUE_TABLE_MAX);
+	/* none where nothing but the kernel is asked, and an empty map cannot be */
 	n_cells = (size_t)maps->n_shards * maps->n_nodes * maps->node_cells;
+	n_cells = n_cells ? n_cells : 1;
 	maps->cells_size = n_cells * sizeof(*maps->cells);
 	maps->skel = call_bpf__open();
 	if (!maps->skel)

@@ -3,7 +3,7 @@
  * Building a profile from its tree, top down: profile.c reads the document,
  * metric.c one metric, gauge.c what only a gauge has, source.c the functions that feed it,
  * span.c those that begin and end a span, label.c its labels, number.c what it measures of
- * a call.
+ * a call, kernel.c what it asks of the kernel.
  * Nothing here stops at a fault; a profile with any is thrown away at the end.
  */
 #ifndef PROFILE_BUILD_H
@@ -73,6 +73,16 @@ void gauge_check(struct build *b, const struct metric_draft *draft, bool typed,
 /* Reads `stale`; without it a gauge of numbers has its default. */
 void gauge_read_stale(struct build *b, const struct metric_draft *draft,
 		      const struct tree_entry *entry);
+
+/* Reads `kernel`, a fact of fact.h, and the list of labels that go with it (its value NULL
+ * where there is none). */
+void kernel_read(struct build *b, const struct metric_draft *draft, const struct tree_entry *entry,
+		 const struct tree_entry *labels);
+/* A key that stands only with functions. */
+void kernel_has_no(struct build *b, const struct metric_draft *draft, const struct tree_entry *key);
+/* The metric's type must be the fact's, and its name end in the fact's unit. */
+void kernel_check_type(struct build *b, const struct metric_draft *draft,
+		       const struct tree_entry *type);
 
 /* Adds the sources under the key "from", "up" or "down"; those of @down count down. */
 void build_sources(struct build *b, struct metric_draft *draft, const struct tree_entry *from,

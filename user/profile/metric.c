@@ -23,6 +23,7 @@ enum {
 	KEY_VALUE,
 	KEY_STALE,
 	KEY_SPAN,
+	KEY_KERNEL,
 	N_KEYS
 };
 
@@ -32,6 +33,7 @@ static const struct tree_key metric_keys[N_KEYS] = {
 	[KEY_BUCKETS] = { "buckets", false }, [KEY_VALUE] = { "value", false },
 	[KEY_UP] = { "up", false },           [KEY_DOWN] = { "down", false },
 	[KEY_STALE] = { "stale", false },     [KEY_SPAN] = { "span", false },
+	[KEY_KERNEL] = { "kernel", false },
 };
 
 static const char *const type_names[] = {
@@ -47,7 +49,7 @@ const char *profile_metric_type_name(enum profile_metric_type type)
 
 bool profile_is_balance(const struct profile_metric *metric)
 {
-	return metric->type == PROFILE_GAUGE && !metric->is_of_numbers;
+	return metric->type == PROFILE_GAUGE && !metric->is_of_numbers && !metric->fact;
 }
 
 /* The unit that a name says, as OpenMetrics wants it: in front of a counter's _total. */
@@ -251,12 +253,37 @@ static void check_keys(struct build *b, const struct metric_draft *draft, bool t
 				     value[KEY_VALUE], value[KEY_STALE], value[KEY_SPAN] };
 	if (keys.span) {
 		span_check(b, draft, typed, &keys);
-	} else {
+	} else if (!got[KEY_KERNEL].value) {
 		gauge_check(b, draft, typed, &keys);
 		gauge_read_stale(b, draft, value[KEY_STALE]);
 	}
 	if (typed)
 		check_buckets(b, draft->entry, &got[KEY_BUCKETS], draft->what, draft->metric);
+}
+
+/* Functions that feed it, with their labels and numbers; or a fact of the kernel's. */
+static void read_from(struct build *b, struct metric_draft *draft, const struct tree_entry *got)
+{
+	const struct tree_entry *never[] = { &got[KEY_FROM],  &got[KEY_UP],    &got[KEY_DOWN],
+					     &got[KEY_VALUE], &got[KEY_STALE], &got[KEY_SPAN] };
+
+	if (got[KEY_KERNEL].value) {
+		kernel_read(b, draft, &got[KEY_KERNEL], &got[KEY_LABELS]);
+		for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+			kernel_has_no(b, draft, never[i]);
+		return;
+	}
+	if (got[KEY_LABELS].value)
+		draft->labels = labels_read(b, &got[KEY_LABELS], draft->what, &draft->n_labels);
+	if (draft->n_labels > PROFILE_LABELS_MAX)
+		fault_add(b->tree.page,
+			  tree_span(&b->tree, draft->labels[PROFILE_LABELS_MAX].entry.key),
+			  "%s has more than %d labels", draft->what, PROFILE_LABELS_MAX);
+	if (got[KEY_VALUE].value)
+		number_read(b, &got[KEY_VALUE], draft->what, &draft->number);
+	read_sources(b, draft, got);
+	/* What the name and the buckets must be depends on whether it is of numbers. */
+	draft->metric->is_of_numbers |= got[KEY_VALUE].value && !draft->metric->is_of_spans;
 }
 
 void build_metric(struct build *b, const struct tree_entry *entry)
@@ -278,18 +305,10 @@ void build_metric(struct build *b, const struct tree_entry *entry)
 	if (got[KEY_HELP].value)
 		text = tree_text(&b->tree, &got[KEY_HELP], help);
 	metric->help = mem_strdup(text ? text : "");
-	if (got[KEY_LABELS].value)
-		draft.labels = labels_read(b, &got[KEY_LABELS], what, &draft.n_labels);
-	if (draft.n_labels > PROFILE_LABELS_MAX)
-		fault_add(b->tree.page,
-			  tree_span(&b->tree, draft.labels[PROFILE_LABELS_MAX].entry.key),
-			  "%s has more than %d labels", what, PROFILE_LABELS_MAX);
-	if (got[KEY_VALUE].value)
-		number_read(b, &got[KEY_VALUE], what, &draft.number);
-	read_sources(b, &draft, got);
-	/* What the name and the buckets must be depends on whether it is of numbers. */
-	metric->is_of_numbers |= got[KEY_VALUE].value && !metric->is_of_spans;
+	read_from(b, &draft, got);
 	check_name(b, entry, typed, metric);
+	if (metric->fact && typed)
+		kernel_check_type(b, &draft, &got[KEY_TYPE]);
 	check_keys(b, &draft, typed, got);
 	check_series(b, &draft);
 	labels_free(draft.labels, draft.n_labels);

@@ -85,6 +85,8 @@ struct profile_source {
 	} labels[PROFILE_LABELS_MAX];
 };
 
+struct fact; /* profile/fact.h */
+
 struct profile_metric {
 	char *name;
 	char *help;
@@ -109,6 +111,8 @@ struct profile_metric {
 	size_t n_bounds;
 	struct profile_source *sources;
 	size_t n_sources;
+	const struct fact *fact; /* what it asks of the kernel, or NULL: then it has no sources */
+	unsigned fact_labels;    /* mask: 1 << enum fact_label */
 };
 
 struct profile {

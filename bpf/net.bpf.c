@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * What the kernel does for the sockets of nodes. Nothing of a packet is read: the numbers
+ * are the kernel's own, in its socket structures, and arguments of tracepoints.
+ *
+ * Whose socket it is, is learned where a process is at work on it: then `current` is
+ * that process. A tracepoint that runs with the socket's lock held tells by
+ * sk_lock.owned whether that is so; else a packet has just come in, and `current` is
+ * whoever was interrupted. A connection that came in belongs to nobody until a process
+ * touches it, for several may wait at one port; so nothing of it is counted before.
+ *
+ * Each program stands alone: one that this kernel has no tracepoint for is left out, and
+ * user space says why. Those that run for every packet of the host look the socket up
+ * first and are done when it is nobody's.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/net_abi.h"
+#include "bpf/node.h"
+#include "bpf/tgid.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define SOCK_DONE 1 /* bit of skc_flags: a FIN has come in */
+#define MSG_PEEK 0x2
+#define MSG_ERRQUEUE 0x2000
+
+/* Set by user space before the programs are loaded. */
+const volatile __u32 n_nodes = 1;
+const volatile __u32 n_peers = 0;
+const volatile __u32 n_bounds[ABI_NET_HISTOGRAMS] = {};
+
+struct abi_node nodes[ABI_NODE_PLACES] __attribute__((aligned(64)));
+struct abi_bounds bounds[ABI_NET_HISTOGRAMS] __attribute__((aligned(64)));
+__u64 self[ABI_NET_SELF];
+/* How many sockets wait in `adopt`; user space adds. Those of UDP stay there. */
+__u64 adoptable, adoptable_udp;
+
+#define HASH(name, kind, places, key_type, value_type) \
+	struct {                                       \
+		__uint(type, kind);                    \
+		__uint(max_entries, places);           \
+		__type(key, key_type);                 \
+		__type(value, value_type);             \
+	} name SEC(".maps")
+
+HASH(tcp_socks, BPF_MAP_TYPE_HASH, ABI_NET_TCP_MAX, u64, struct abi_net_sock);
+HASH(udp_socks, BPF_MAP_TYPE_LRU_HASH, ABI_NET_UDP_MAX, u64, struct abi_net_udp);
+HASH(adopt, BPF_MAP_TYPE_HASH, ABI_NET_ADOPT_MAX, u64, struct abi_net_sock); /* by cookie */
+HASH(listeners, BPF_MAP_TYPE_HASH, ABI_NET_LISTENERS_MAX, struct abi_net_port, u64);
+HASH(named, BPF_MAP_TYPE_HASH, ABI_NET_NAMED_MAX, struct abi_net_named, u64);
+HASH(peers, BPF_MAP_TYPE_HASH, 2 * ABI_NET_PEERS_MAX, struct abi_net_address, u32);
+
+/* Shards × nodes × peers × ABI_NET_CELLS: sized by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} cells SEC(".maps");
+
+/* ---- counters ----------------------------------------------------------------- */
+
+static __always_inline u32 block_of(u32 node, u32 peer)
+{
+	u32 shard = bpf_get_smp_processor_id() & (ABI_SHARDS_MAX - 1);
+
+	return ((shard * n_nodes + node) * (n_peers + 1) + peer) * ABI_NET_CELLS;
+}
+
+static __always_inline void count(u32 block, u32 which, u64 n)
+{
+	u32 cell = block + which;
+	u64 *at = bpf_map_lookup_elem(&cells, &cell);
+
+	if (at)
+		__sync_fetch_and_add(at, n);
+}
+
+static __noinline void observe(u32 block, u32 which, u64 ns)
+{
+	u32 h = which & (ABI_NET_HISTOGRAMS - 1);
+	u32 at = block + ABI_NET_HISTOGRAMS_AT + h * ABI_NET_HISTOGRAM_CELLS;
+
+	count(at, abi_bucket(&bounds[h], n_bounds[h], ns), 1);
+	count(at, ABI_NET_SUM, ns);
+}
+
+static __always_inline void count_self(u32 which)
+{
+	__sync_fetch_and_add(&self[which], 1);
+}
+
+static __noinline void count_named(u32 node, u32 peer, u32 what_protocol, u32 code, u64 n)
+{
+	struct abi_net_named key = { .node = node,
+				     .what = what_protocol >> 8,
+				     .protocol = what_protocol & 0xff,
+				     .peer = peer,
+				     .code = code };
+	u64 *at = bpf_map_lookup_elem(&named, &key);
+
+	if (!at && !bpf_map_update_elem(&named, &key, &n, BPF_NOEXIST))
+		return;
+	if (!at) /* another processor was first, or there is no room */
+		at = bpf_map_lookup_elem(&named, &key);
+	if (at)
+		__sync_fetch_and_add(at, n);
+	else
+		count_self(ABI_NET_LOST_NAMED);
+}
+
+#define NAMED(what, protocol) ((u32)(what) << 8 | (protocol))
+
+/* ---- whose socket -------------------------------------------------------------- */
+
+static __always_inline struct abi_node *current_node(void)
+{
+	return node_of(nodes, current_tgid());
+}
+
+/* A process has the lock, and it is the current one. Only where the lock is held. */
+static __always_inline bool is_owned(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_lock.owned);
+}
+
+/* The number of who is at the other end. */
+static __noinline u32 peer_of(struct sock *sk)
+{
+	struct abi_net_address key = {};
+	u32 *peer;
+
+	if (!n_peers)
+		return ABI_NET_OTHER;
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
+		BPF_CORE_READ_INTO(&key.address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32);
+	} else {
+		key.address[2] = bpf_htonl(0xffff);
+		key.address[3] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	}
+	key.port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	peer = bpf_map_lookup_elem(&peers, &key);
+	if (!peer) {
+		key.port = 0;
+		peer = bpf_map_lookup_elem(&peers, &key);
+	}
+	return peer && *peer <= n_peers ? *peer : ABI_NET_OTHER;
+}
+
+/* A socket that user space found: now it has an address too. */
+static __noinline struct abi_net_sock *adopted(u64 sk)
+{
+	u64 cookie = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_cookie.counter);
+	struct abi_net_sock *s = cookie ? bpf_map_lookup_elem(&adopt, &cookie) : NULL;
+
+	if (!s || s->protocol != IPPROTO_TCP)
+		return NULL;
+	s->peer = peer_of((struct sock *)sk);
+	if (bpf_map_update_elem(&tcp_socks, &sk, s, BPF_NOEXIST)) {
+		count_self(ABI_NET_LOST_SOCKETS);
+		return NULL;
+	}
+	if (!bpf_map_delete_elem(&adopt, &cookie))
+		__sync_fetch_and_add(&adoptable, -1);
+	return bpf_map_lookup_elem(&tcp_socks, &sk);
+}
+
+static __always_inline struct abi_net_sock *tcp_of(u64 sk)
+{
+	struct abi_net_sock *s = bpf_map_lookup_elem(&tcp_socks, &sk);
+
+	return s || !adoptable ? s : adopted(sk);
+}
+
+/* The kernel counts the FIN that ends what comes in as one byte. */
+static __always_inline u64 received_bytes(struct sock *sk)
+{
+	u64 fin = BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
+
+	return BPF_CORE_READ((struct tcp_sock *)sk, bytes_received) - fin;
+}
+
+/* What the kernel has counted so far is taken as counted. */
+static __noinline void rebase(struct sock *sk, struct abi_net_sock *s)
+{
+	struct tcp_sock *tp = (void *)sk;
+
+	s->sent_bytes = BPF_CORE_READ(tp, bytes_sent);
+	s->retransmitted_bytes = BPF_CORE_READ(tp, bytes_retrans);
+	s->received_bytes = received_bytes(sk);
+	s->sent = BPF_CORE_READ(tp, segs_out);
+	s->received = BPF_CORE_READ(tp, segs_in);
+	s->retransmits = BPF_CORE_READ(tp, total_retrans);
+	s->srtt = BPF_CORE_READ(tp, srtt_us);
+	s->mdev = BPF_CORE_READ(tp, mdev_us);
+}
+
+static __noinline struct abi_net_sock *learn(u64 sk, u32 node, u32 flags)
+{
+	struct abi_net_sock s = { .node = node, .flags = flags, .protocol = IPPROTO_TCP };
+
+	s.state = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_state);
+	if (flags & ABI_NET_BEFORE) {
+		rebase((struct sock *)sk, &s);
+		s.peer = peer_of((struct sock *)sk);
+	}
+	if (bpf_map_update_elem(&tcp_socks, &sk, &s, BPF_ANY)) {
+		count_self(ABI_NET_LOST_SOCKETS);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&tcp_socks, &sk);
+}
+
+static __always_inline struct abi_net_port port_of(struct sock *sk)
+{
+	return (struct abi_net_port){
+		.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
+		.port = BPF_CORE_READ(sk, __sk_common.skc_num),
+	};
+}
+
+static __noinline void listen(struct sock *sk)
+{
+	struct abi_net_port key = port_of(sk);
+	u64 *n = bpf_map_lookup_elem(&listeners, &key), one = 1;
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	else if (bpf_map_update_elem(&listeners, &key, &one, BPF_ANY))
+		count_self(ABI_NET_LOST_LISTENERS);
+}
+
+static __noinline void unlisten(struct sock *sk)
+{
+	struct abi_net_port key = port_of(sk);
+	u64 *n = bpf_map_lookup_elem(&listeners, &key);
+
+	if (n && __sync_fetch_and_add(n, -1) <= 1)
+		bpf_map_delete_elem(&listeners, &key);
+}
+
+/* ---- what became of a TCP socket ------------------------------------------------- */
+
+static __always_inline void finish(u32 block, struct abi_net_sock *s)
+{
+	if (!s->established_ns || !s->closed_ns)
+		return;
+	observe(block, ABI_NET_DURATION, s->closed_ns - s->established_ns);
+	s->established_ns = s->closed_ns = 0;
+}
+
+/* What happened while nobody had it is counted now. */
+static __noinline void take(struct abi_net_sock *s, u32 node)
+{
+	u32 block = block_of(node, s->peer);
+
+	s->node = node;
+	if (s->flags & ABI_NET_OPEN)
+		count(block, ABI_NET_ACCEPTS, 1);
+	if (s->flags & ABI_NET_RESET_IN)
+		count(block, ABI_NET_RESETS_RECEIVED, 1);
+	if (s->flags & ABI_NET_RESET_OUT)
+		count(block, ABI_NET_RESETS_SENT, 1);
+	if (s->error)
+		count_named(node, s->peer, NAMED(ABI_NET_ERROR, IPPROTO_TCP), s->error, 1);
+	finish(block, s);
+}
+
+/* The current process is at work on the socket. One that was handed on counts for its
+ * new owner from then on. */
+static __always_inline void touch(struct abi_net_sock *s, const struct abi_node *node)
+{
+	if (!node)
+		return;
+	if (s->node == ABI_NET_NO_NODE)
+		take(s, node->index);
+	else if (s->node != node->index)
+		s->node = node->index;
+}
+
+/* Adds what the kernel has counted since the last time. Only with the socket's lock. When
+ * a socket was closed its counters may have been set to 0, for it can be used again. */
+static __noinline void settle(struct sock *sk, struct abi_net_sock *s)
+{
+	struct tcp_sock *tp = (void *)sk;
+	u64 bytes;
+	u32 n, mdev, block;
+
+	if (s->node >= n_nodes)
+		return;
+	block = block_of(s->node, s->peer);
+	n = BPF_CORE_READ(tp, segs_out);
+	if (s->state == TCP_CLOSE && n < s->sent)
+		return;
+	count(block, ABI_NET_TCP_SENT, n - s->sent);
+	s->sent = n;
+	n = BPF_CORE_READ(tp, segs_in);
+	count(block, ABI_NET_TCP_RECEIVED, n - s->received);
+	s->received = n;
+	bytes = BPF_CORE_READ(tp, bytes_sent);
+	count(block, ABI_NET_TCP_SENT_BYTES, bytes - s->sent_bytes);
+	s->sent_bytes = bytes;
+	bytes = received_bytes(sk);
+	count(block, ABI_NET_TCP_RECEIVED_BYTES, bytes - s->received_bytes);
+	s->received_bytes = bytes;
+	n = BPF_CORE_READ(tp, total_retrans);
+	if (n != s->retransmits) {
+		count(block, ABI_NET_TCP_RETRANSMITS, n - s->retransmits);
+		s->retransmits = n;
+		bytes = BPF_CORE_READ(tp, bytes_retrans);
+		count(block, ABI_NET_TCP_RETRANSMITTED_BYTES, bytes - s->retransmitted_bytes);
+		s->retransmitted_bytes = bytes;
+	}
+	n = BPF_CORE_READ(tp, srtt_us);
+	mdev = BPF_CORE_READ(tp, mdev_us);
+	if (n && (n != s->srtt || mdev != s->mdev)) {
+		observe(block, ABI_NET_RTT, (u64)n * 1000 / 8);
+		s->srtt = n;
+		s->mdev = mdev;
+	}
+}
+
+static __noinline void established(struct sock *sk, struct abi_net_sock *s)
+{
+	s->established_ns = bpf_ktime_get_ns();
+	s->flags |= ABI_NET_OPEN;
+	s->peer = peer_of(sk);
+	if (s->node < n_nodes)
+		count(block_of(s->node, s->peer),
+		      s->flags & ABI_NET_OUT ? ABI_NET_CONNECTS : ABI_NET_ACCEPTS, 1);
+}
+
+static __noinline void closed(struct sock *sk, struct abi_net_sock *s, int old)
+{
+	if (old == TCP_LISTEN)
+		unlisten(sk);
+	if (old == TCP_SYN_SENT && s->node < n_nodes)
+		count_named(s->node, s->peer, NAMED(ABI_NET_CONNECT_FAILURE, IPPROTO_TCP),
+			    BPF_CORE_READ(sk, sk_err), 1);
+	s->closed_ns = bpf_ktime_get_ns();
+	if (s->node < n_nodes)
+		finish(block_of(s->node, s->peer), s);
+}
+
+static __noinline void changed(struct sock *sk, struct abi_net_sock *s, int old, int new)
+{
+	settle(sk, s);
+	s->state = new;
+	switch (new) {
+	case TCP_SYN_SENT:
+		rebase(sk, s);
+		s->flags = ABI_NET_OUT;
+		s->established_ns = s->closed_ns = 0;
+		s->peer = peer_of(sk);
+		break;
+	case TCP_ESTABLISHED:
+		established(sk, s);
+		break;
+	case TCP_LISTEN:
+		listen(sk);
+		break;
+	case TCP_CLOSE:
+		closed(sk, s, old);
+		break;
+	}
+}
+
+/* A new socket, made for a connection that came in; whatever stood at its address is gone. */
+static __always_inline bool is_offered(int old, int new)
+{
+	return old == TCP_LISTEN && new == TCP_SYN_RECV;
+}
+
+/* The first that is seen of a socket. */
+static __noinline struct abi_net_sock *first_seen(struct sock *sk, int old, int new,
+						  const struct abi_node *node)
+{
+	struct abi_net_port port;
+	u64 key = (u64)sk;
+
+	if (new == TCP_SYN_SENT || new == TCP_LISTEN)
+		return node ? learn((u64)sk, node->index, 0) : NULL;
+	if (!is_offered(old, new))
+		return NULL;
+	port = port_of(sk);
+	if (bpf_map_lookup_elem(&listeners, &port))
+		return learn((u64)sk, ABI_NET_NO_NODE, ABI_NET_IN);
+	bpf_map_delete_elem(&tcp_socks, &key); /* whose end was missed */
+	return NULL;
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int on_state(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	int old = ctx->args[1], new = ctx->args[2];
+	struct abi_net_sock *s;
+	struct abi_node *node = NULL;
+
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	if (is_owned(sk))
+		node = current_node();
+	s = is_offered(old, new) ? NULL : tcp_of((u64)sk);
+	if (!s)
+		s = first_seen(sk, old, new, node);
+	if (!s)
+		return 0;
+	touch(s, node);
+	changed(sk, s, old, new);
+	return 0;
+}
+
+SEC("raw_tp/tcp_destroy_sock")
+int on_destroy(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	u64 key = (u64)sk;
+	struct abi_net_sock *s = tcp_of(key);
+
+	if (!s)
+		return 0;
+	if (is_owned(sk))
+		touch(s, current_node());
+	settle(sk, s);
+	if (s->node == ABI_NET_NO_NODE && s->flags & ABI_NET_OPEN)
+		count_self(ABI_NET_UNTAKEN);
+	bpf_map_delete_elem(&tcp_socks, &key);
+	return 0;
+}
+
+/* A segment came in on an established connection. */
+SEC("raw_tp/tcp_probe")
+int on_segment(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct abi_net_sock *s = tcp_of(ctx->args[0]);
+
+	if (s)
+		settle((void *)ctx->args[0], s);
+	return 0;
+}
+
+/* A process has read from the socket. */
+SEC("raw_tp/tcp_rcv_space_adjust")
+int on_read(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	struct abi_net_sock *s = tcp_of((u64)sk);
+	struct abi_node *node = NULL;
+
+	if (is_owned(sk))
+		node = current_node();
+	if (!s && node)
+		s = learn((u64)sk, node->index, ABI_NET_BEFORE);
+	if (!s)
+		return 0;
+	touch(s, node);
+	settle(sk, s);
+	return 0;
+}
+
+SEC("raw_tp/tcp_retransmit_skb")
+int on_retransmit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct abi_net_sock *s = tcp_of(ctx->args[0]);
+
+	if (s)
+		settle((void *)ctx->args[0], s);
+	return 0;
+}
+
+static __always_inline void reset(struct sock *sk, struct abi_net_sock *s, u32 cell, u32 flag)
+{
+	if (is_owned(sk))
+		touch(s, current_node());
+	settle(sk, s);
+	if (s->node < n_nodes)
+		count(block_of(s->node, s->peer), cell, 1);
+	else
+		s->flags |= flag;
+}
+
+SEC("raw_tp/tcp_send_reset")
+int on_reset_sent(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	struct abi_net_sock *s = sk ? tcp_of((u64)sk) : NULL;
+
+	if (s)
+		reset(sk, s, ABI_NET_RESETS_SENT, ABI_NET_RESET_OUT);
+	else if (!sk)
+		count_self(ABI_NET_RESETS_NOBODY);
+	return 0;
+}
+
+SEC("raw_tp/tcp_receive_reset")
+int on_reset_received(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	struct abi_net_sock *s = tcp_of((u64)sk);
+
+	if (s)
+		reset(sk, s, ABI_NET_RESETS_RECEIVED, ABI_NET_RESET_IN);
+	return 0;
+}
+
+/* ---- UDP ------------------------------------------------------------------------- */
+
+static __noinline u64 inode_of(struct sock *sk)
+{
+	struct socket_alloc *socket = (void *)BPF_CORE_READ(sk, sk_socket);
+
+	return socket ? BPF_CORE_READ(socket, vfs_inode.i_ino) : 0;
+}
+
+static __noinline u32 udp_adopted(struct sock *sk)
+{
+	u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	struct abi_net_sock *s = cookie ? bpf_map_lookup_elem(&adopt, &cookie) : NULL;
+
+	return s && s->protocol == IPPROTO_UDP ? s->node : ABI_NET_NO_NODE;
+}
+
+/* Nothing tells when a UDP socket ends: another may have its address by now. */
+static __noinline struct abi_net_udp *udp_of(struct sock *sk)
+{
+	struct abi_net_udp new = { .node = ABI_NET_NO_NODE, .inode = inode_of(sk) };
+	u64 key = (u64)sk;
+	struct abi_net_udp *u = bpf_map_lookup_elem(&udp_socks, &key);
+
+	if (u && u->inode == new.inode)
+		return u;
+	if (adoptable_udp)
+		new.node = udp_adopted(sk);
+	bpf_map_update_elem(&udp_socks, &key, &new, BPF_ANY);
+	return bpf_map_lookup_elem(&udp_socks, &key);
+}
+
+/* What came before anybody used the socket waits with it; it may be another's than ours. */
+static __always_inline void udp_wait(struct abi_net_udp *u, u32 what, u32 code)
+{
+	for (u32 i = 0; i < ABI_NET_WAITING; i++) {
+		struct abi_net_waiting *w = &u->waiting[i];
+
+		if (w->n && (w->what != what || w->code != code))
+			continue;
+		w->what = what;
+		w->code = code;
+		__sync_fetch_and_add(&w->n, 1);
+		return;
+	}
+	count_self(ABI_NET_LOST_WAITING);
+}
+
+static __noinline void udp_event(struct sock *sk, u32 what, u32 code)
+{
+	struct abi_net_udp *u = udp_of(sk);
+
+	if (!u)
+		return;
+	if (u->node < n_nodes)
+		count_named(u->node, ABI_NET_OTHER, NAMED(what, IPPROTO_UDP), code, 1);
+	else
+		udp_wait(u, what, code);
+}
+
+/* A process of a node is at work on the socket. */
+static __noinline void udp_touch(struct sock *sk, u32 node)
+{
+	struct abi_net_udp *u = udp_of(sk);
+
+	if (!u || u->node == node)
+		return;
+	u->node = node;
+	for (u32 i = 0; i < ABI_NET_WAITING; i++) {
+		struct abi_net_waiting *w = &u->waiting[i];
+
+		if (!w->n)
+			break;
+		count_named(node, ABI_NET_OTHER, NAMED(w->what, IPPROTO_UDP), w->code, w->n);
+		w->n = 0;
+	}
+}
+
+SEC("raw_tp/udp_fail_queue_rcv_skb")
+int on_udp_queue(struct bpf_raw_tracepoint_args *ctx)
+{
+	udp_event((void *)ctx->args[1], ABI_NET_QUEUE_FAILURE, -(int)ctx->args[0]);
+	return 0;
+}
+
+/* ---- messages that a process sends and receives -------------------------------------- */
+
+static __always_inline void message(struct sock *sk, int size, u32 bytes_cell, u32 cell)
+{
+	struct abi_node *node = current_node();
+	u32 family, protocol, block;
+	struct abi_net_sock *s;
+
+	if (!node)
+		return;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return;
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	if (protocol == IPPROTO_TCP) {
+		s = tcp_of((u64)sk);
+		if (s)
+			touch(s, node);
+	} else if (protocol == IPPROTO_UDP) {
+		udp_touch(sk, node->index);
+		if (size < 0)
+			return;
+		block = block_of(node->index, peer_of(sk));
+		count(block, bytes_cell, size);
+		count(block, cell, 1);
+	}
+}
+
+SEC("raw_tp/sock_send_length")
+int on_send(struct bpf_raw_tracepoint_args *ctx)
+{
+	message((void *)ctx->args[0], ctx->args[1], ABI_NET_UDP_SENT_BYTES, ABI_NET_UDP_SENT);
+	return 0;
+}
+
+SEC("raw_tp/sock_recv_length")
+int on_receive(struct bpf_raw_tracepoint_args *ctx)
+{
+	int size = ctx->args[2] & (MSG_PEEK | MSG_ERRQUEUE) ? -1 : (int)ctx->args[1];
+
+	message((void *)ctx->args[0], size, ABI_NET_UDP_RECEIVED_BYTES, ABI_NET_UDP_RECEIVED);
+	return 0;
+}
+
+/* ---- errors and drops --------------------------------------------------------------- */
+
+SEC("raw_tp/inet_sk_error_report")
+int on_error(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	u32 protocol = BPF_CORE_READ(sk, sk_protocol);
+	int error = BPF_CORE_READ(sk, sk_err);
+	struct abi_net_sock *s;
+
+	if (!error) /* something else to be read, such as when a packet left */
+		return 0;
+	if (protocol == IPPROTO_TCP) {
+		s = tcp_of((u64)sk);
+		if (s && s->node < n_nodes)
+			count_named(s->node, s->peer, NAMED(ABI_NET_ERROR, protocol), error, 1);
+		else if (s)
+			s->error = error;
+	} else if (protocol == IPPROTO_UDP) {
+		udp_event(sk, ABI_NET_ERROR, error);
+	}
+	return 0;
+}
+
+static __noinline void dropped(struct sock *sk, u32 reason)
+{
+	u32 state = BPF_CORE_READ(sk, __sk_common.skc_state), protocol;
+	struct abi_net_sock *s;
+
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+		return; /* no whole socket */
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	if (protocol == IPPROTO_TCP) {
+		s = tcp_of((u64)sk);
+		if (s && s->node < n_nodes)
+			count_named(s->node, ABI_NET_OTHER, NAMED(ABI_NET_DROP, protocol), reason,
+				    1);
+	} else if (protocol == IPPROTO_UDP) {
+		udp_event(sk, ABI_NET_DROP, reason);
+	}
+}
+
+/* Since 6.11 the kernel says for which socket it was. */
+SEC("raw_tp/kfree_skb")
+int on_drop_for(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[3];
+
+	if (!sk)
+		sk = BPF_CORE_READ((struct sk_buff *)ctx->args[0], sk);
+	if (sk)
+		dropped(sk, ctx->args[2]);
+	return 0;
+}
+
+SEC("raw_tp/kfree_skb")
+int on_drop(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = BPF_CORE_READ((struct sk_buff *)ctx->args[0], sk);
+
+	if (sk)
+		dropped(sk, ctx->args[2]);
+	return 0;
+}
