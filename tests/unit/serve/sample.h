@@ -15,7 +15,7 @@ struct sample {
 	bool sick;
 	int collect_error;
 	size_t n_series; /* how big a scrape is */
-	unsigned collected, paged;
+	unsigned collected, paged, said;
 };
 
 static inline int sample_collect(void *ctx, struct metric_snapshot *out, struct err *err)
@@ -105,9 +105,18 @@ static inline bool sample_healthy(void *ctx, struct strbuf *why)
 	return !sample->sick;
 }
 
+static inline void sample_say(void *ctx, bool good, const char *text)
+{
+	struct sample *sample = ctx;
+
+	(void)good, (void)text;
+	sample->said++;
+}
+
 static inline struct serve_content sample_content(struct sample *sample)
 {
-	return (struct serve_content){ sample, sample_collect, sample_page, sample_healthy };
+	return (struct serve_content){ sample, sample_collect, sample_page, sample_healthy,
+				       sample_say };
 }
 
 /* A whole page, as the server would fill it. */
