@@ -252,7 +252,8 @@ static void function(struct strbuf *out, const struct page_function *fn, size_t 
 	badge(out, page_function_state(fn));
 	strbuf_puts(out, "</th>");
 	rate_cell(out, fn->rate, index);
-	strbuf_puts(out, "<td class=n data-l=latency>");
+	strbuf_puts(out, isnan(fn->p50) ? "<td class=\"n z\" data-l=latency>" :
+					  "<td class=n data-l=latency>");
 	page_chart_latencies(out, fn);
 	strbuf_puts(out, "</td>");
 	real_cell(out, "p50", human_latency, fn->p50);

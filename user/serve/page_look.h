@@ -43,7 +43,7 @@
 	".tiles div{background:var(--card);border:1px solid var(--line);border-radius:.6rem;" \
 	"padding:.7rem .9rem}" \
 	".tiles dt{color:var(--dim);font-size:.82rem}" \
-	".tiles dd{margin:0;font-size:1.5rem;font-weight:600;line-height:1.3}" \
+	".tiles dd{margin:0;white-space:nowrap;font-size:1.5rem;font-weight:600;line-height:1.3}" \
 	".tiles dd small{font-size:.85rem;font-weight:400;color:var(--dim)}" \
 	".b{display:inline-block;border-radius:1rem;padding:.05rem .6rem;font-size:.82rem;" \
 	"font-weight:600;white-space:nowrap}" \
@@ -65,7 +65,7 @@
 	".why{display:block}" \
 	".v{display:inline-block;min-width:3.6rem}.bars,.spark{vertical-align:middle;overflow:visible}.bars{fill:var(--bar)}" \
 	".spark{fill:none;stroke:var(--bar);stroke-width:1.5;" \
-	"stroke-linejoin:round}dd .spark{margin:0 0 0 .6rem}" \
+	"stroke-linejoin:round}dd .spark{width:3.2rem;margin-left:.4rem}" \
 	".pulse{display:inline-block;width:.55rem;height:.55rem;border-radius:50%;" \
 	"background:var(--ok);margin-right:.5rem;animation:p 1.2s ease-out}" \
 	"@keyframes p{from{box-shadow:0 0 0 0 var(--ok)}to{box-shadow:0 0 0 .5rem transparent}}" \

@@ -45,7 +45,7 @@ static void test_shows_what_there_is(void **state)
 		"<dd data-k=all data-v=12.3>12.3/s",
 		"data-l=rate data-k=f1><span class=v>–</span>",
 		"data-l=latency><svg class=bars role=img",
-		"data-l=latency>–</td>",
+		"<td class=\"n z\" data-l=latency>–</td>",
 		"<td data-l=state><span class=\"b ok\">✓ watched</span></td>",
 		"<span class=\"b bad\">✕ not counted</span> ended</td>",
 		"nodes watched</dt><dd>1 <small>of 2</small>",
