@@ -84,6 +84,16 @@ static void add_headers(const struct serve *serve, const struct reply *reply,
 					config->headers.at[i].value);
 }
 
+/* Whether the connection was opened with what the files do not say any more: it gets this
+ * answer and no other, so that who was shut out since does not stay for as long as he asks. */
+static bool is_outdated(const struct serve *serve, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return serve->gate && info && info->socket_context != web_tls(gate_web(serve->gate));
+}
+
 static enum MHD_Result send_reply(const struct serve *serve, struct MHD_Connection *connection,
 				  struct reply *reply)
 {
@@ -96,6 +106,8 @@ static enum MHD_Result send_reply(const struct serve *serve, struct MHD_Connecti
 	if (!response)
 		return MHD_NO; /* out of memory: the library closes the connection */
 	add_headers(serve, reply, response);
+	if (is_outdated(serve, connection))
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	r = MHD_queue_response(connection, reply->status, response);
 	MHD_destroy_response(response);
 	return r;

@@ -705,6 +705,49 @@ static void test_tls_rotation(void **state)
 	}
 }
 
+/* One request on a connection that is open already; whether it is to be closed after it. */
+static bool closes_after(struct serve *serve, struct tls_client *tls)
+{
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n";
+	char answer[4096] = {};
+	size_t n = 0;
+
+	assert_true(gnutls_record_send(tls->session, request, strlen(request)) > 0);
+	for (int i = 0; i < TLS_TURNS_MAX && !strstr(answer, "\r\n\r\nok\n"); i++) {
+		ssize_t r = gnutls_record_recv(tls->session, answer + n, sizeof(answer) - 1 - n);
+
+		turn_serve(serve);
+		n += r > 0 ? (size_t)r : 0;
+	}
+	assert_memory_equal(answer, "HTTP/1.1 200 OK", 15);
+	return strstr(answer, "Connection: close") != NULL;
+}
+
+/* Who keeps his connection gets one answer more after a change, and then has to come anew. */
+static void test_tls_change_ends_connections(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, CERT_PAIR);
+	_tls_client_ struct tls_client tls;
+	_client_ struct client client;
+	int r = GNUTLS_E_AGAIN;
+
+	(void)state;
+	client_connect(&client, serve);
+	fcntl(client.fd, F_SETFL, O_NONBLOCK);
+	tls_client_open(&tls, client.fd, &(struct tls_who){});
+	for (int i = 0; i < TLS_TURNS_MAX && r == GNUTLS_E_AGAIN; i++) {
+		r = gnutls_handshake(tls.session);
+		turn_serve(serve);
+	}
+	assert_int_equal(r, 0);
+	assert_false(closes_after(serve, &tls));
+	assert_false(closes_after(serve, &tls));
+	cert_make(folder, &(struct cert_wish){ .name = "server", .issuer = "ca" });
+	assert_true(closes_after(serve, &tls));
+}
+
 /* Plain HTTP on the port of HTTPS gets nothing, and harms nobody. */
 static void test_http_to_https(void **state)
 {
@@ -771,6 +814,7 @@ int main(void)
 		cmocka_unit_test(test_body_and_password),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_tls_rotation),
+		cmocka_unit_test(test_tls_change_ends_connections),
 		cmocka_unit_test(test_http_to_https),
 		cmocka_unit_test(test_bad_web_config),
 	};
