@@ -24,7 +24,7 @@ VERSION  := $(shell cat VERSION 2>/dev/null || git describe --tags 2>/dev/null |
 REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 # ---- flags ------------------------------------------------------------------
-PACKAGES := libbpf libelf libdw zlib libmicrohttpd nettle yaml-0.1 json-c
+PACKAGES := libbpf libelf libdw zlib libmicrohttpd gnutls nettle yaml-0.1 json-c
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wundef -Wvla -Wpointer-arith -Wwrite-strings \
 	-Wmissing-prototypes -Wstrict-prototypes -Werror=unused-function \
 	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types \

@@ -71,7 +71,7 @@ def check_pages(report, agent, cluster):
     page = live.get(agent.address, "/", Accept="text/html")
     wanted = ["<!doctype html>", "process_vote", "run_frost_dkg", "mpc_votes_total", "<a href=\"metrics\">"]
     wanted += [str(member["pid"]) for member in cluster.members]
-    faults = [f"{word} is missing" for word in wanted if word not in page.text.replace("DOCTYPE", "doctype")]
+    faults = [f"{word} is missing" for word in wanted if word not in page.text.replace("<wbr>", "")]
     if page.status != 200 or "nonce-" not in page.headers.get("content-security-policy", ""):
         faults.append(f"{page.status} {page.headers}")
     report.check("the landing page", faults)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* `mpc-bpf-agent check PROFILE...`: all faults at once, no root, no attach. */
+/* `mpc-bpf-agent check PROFILE...`: all faults at once, no root, no attach. With
+ * --web.config.file that file, too, and all that it names. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cmd/run.h"
 #include "profile/profile.h"
+#include "serve/web.h"
 
 static int check_one(const char *name)
 {
@@ -25,14 +27,31 @@ static int check_one(const char *name)
 	return r;
 }
 
+static int check_web(const char *path)
+{
+	struct web *web = NULL;
+	struct err err = {};
+	int r = web_open(path, NULL, NULL, &web, &err);
+
+	if (r < 0)
+		fprintf(stderr, "%s\n", err.text);
+	else
+		printf("%s: %s, %zu users, no fault\n", path, web_tls(web) ? "https" : "http",
+		       web_current(web)->users.n);
+	web_close(web);
+	return r;
+}
+
 int cmd_check(const struct options *options)
 {
 	int status = EXIT_SUCCESS;
 
-	if (!options->n_args) {
+	if (!options->n_args && !options->web_config) {
 		fprintf(stderr, "check wants the profiles to check: mpc-bpf-agent check FILE...\n");
 		return EXIT_FAILURE;
 	}
+	if (options->web_config && check_web(options->web_config) < 0)
+		status = EXIT_FAILURE;
 	for (int i = 0; i < options->n_args; i++)
 		if (check_one(options->args[i]) < 0)
 			status = EXIT_FAILURE;

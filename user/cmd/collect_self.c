@@ -287,5 +287,6 @@ void collect_self(struct agent *agent, uint64_t *const *cells, const struct maps
 	add(out, "mpc_bpf_agent_scrape_duration_seconds", METRIC_GAUGE, "seconds",
 	    "How long the scrape before this one took to put together.")
 		->value = agent->scrape_seconds;
-	collect_process(agent, out);
+	if (!agent->options->no_process)
+		collect_process(agent, out);
 }

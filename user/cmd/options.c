@@ -57,6 +57,29 @@ static int set_max_requests(struct options *o, const char *value, struct err *er
 	return r;
 }
 
+static int set_web_config(struct options *o, const char *value, struct err *err)
+{
+	if (!*value)
+		return err_set(err, -EINVAL,
+			       "--web.config.file is empty; name a file or leave it out");
+	o->web_config = value;
+	return 0;
+}
+
+static int set_systemd_socket(struct options *o, const char *value, struct err *err)
+{
+	(void)value, (void)err;
+	o->systemd_socket = true;
+	return 0;
+}
+
+static int set_no_process(struct options *o, const char *value, struct err *err)
+{
+	(void)value, (void)err;
+	o->no_process = true;
+	return 0;
+}
+
 static int set_profile(struct options *o, const char *value, struct err *err)
 {
 	(void)err;
@@ -186,6 +209,9 @@ static const struct option_row rows[] = {
 	{ "--web.listen-address", set_listen, false },
 	{ "--web.telemetry-path", set_path, false },
 	{ "--web.max-requests", set_max_requests, false },
+	{ "--web.config.file", set_web_config, false },
+	{ "--web.systemd-socket", set_systemd_socket, true },
+	{ "--web.disable-exporter-metrics", set_no_process, true },
 	{ "--profile", set_profile, false },
 	{ "--exe", set_exe, false },
 	{ "--pid", set_pid, false },
@@ -228,6 +254,10 @@ static const char help[] =
 	"                             (default: " OPTIONS_DEFAULT_LISTEN ")\n"
 	"  --web.telemetry-path PATH  where the metrics are (default: /metrics)\n"
 	"  --web.max-requests N       scrapes at once (default: 40, 0: no limit)\n"
+	"  --web.config.file FILE     TLS, users and headers of what is served\n"
+	"  --web.systemd-socket       listen on the sockets that systemd hands over\n"
+	"  --web.disable-exporter-metrics\n"
+	"                             leave out process_*, the metrics of the agent's own process\n"
 	"\n"
 	"  --config.check             attach, say what is attached, and exit\n"
 	"  --program-stats            have the kernel count what our programs cost\n"
@@ -301,6 +331,11 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err)
 			return err_set(err, -EINVAL, "%s wants a value", row->name);
 		r = row->set(&o, row->flag ? NULL : equals ? equals + 1 : argv[++i], err);
 	}
+	if (r == 0 && o.n_listen && o.systemd_socket)
+		return err_set(
+			err, -EINVAL,
+			"--web.listen-address and --web.systemd-socket exclude each other; the "
+			"socket unit says where to listen");
 	if (r == 0 && !o.n_listen)
 		o.listen[o.n_listen++] = OPTIONS_DEFAULT_LISTEN;
 	*out = o;

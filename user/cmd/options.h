@@ -20,6 +20,9 @@ struct options {
 	size_t n_listen;
 	const char *telemetry_path;
 	unsigned max_requests;
+	const char *web_config; /* how the endpoint is protected, NULL: not at all */
+	bool systemd_socket;    /* listen on what systemd hands over, not on addresses */
+	bool no_process;        /* leave out process_* */
 	const char *profile;
 	const char *exe;                      /* watch only processes of this executable */
 	const char *debug;                    /* its separate debug file */

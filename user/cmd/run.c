@@ -15,6 +15,7 @@
 #include "cmd/collect.h"
 #include "cmd/show.h"
 #include "serve/http.h"
+#include "serve/systemd.h"
 #include "target/watch.h"
 
 /* Without events from the kernel, /proc is looked at this often; with them, the
@@ -48,6 +49,13 @@ static void on_page(void *ctx, struct page *page)
 static bool on_healthy(void *ctx, struct strbuf *why)
 {
 	return show_healthy(&((struct loop *)ctx)->agent, why);
+}
+
+static void on_say(void *ctx, bool good, const char *text)
+{
+	const struct log *log = ((struct loop *)ctx)->agent.log;
+
+	log_at(log, good ? LOG_INFO : LOG_ERROR, "%s", text);
 }
 
 static void on_process(enum abi_event_kind kind, pid_t tgid, void *arg)
@@ -96,13 +104,25 @@ static int open_signals(struct loop *loop, struct err *err)
 static int open_serve(struct loop *loop, struct err *err)
 {
 	const struct options *o = loop->agent.options;
+	int sockets[SYSTEMD_SOCKETS_MAX];
 	struct serve_options options = { .addresses = o->listen,
 					 .n_addresses = o->n_listen,
+					 .sockets = sockets,
 					 .telemetry_path = o->telemetry_path,
+					 .web_config = o->web_config,
 					 .max_requests = o->max_requests };
-	struct serve_content content = { loop, on_collect, on_page, on_healthy };
-	int r = serve_open(&options, &content, &loop->serve, err);
+	struct serve_content content = { loop, on_collect, on_page, on_healthy, on_say };
+	int r = 0;
 
+	if (o->systemd_socket) {
+		r = systemd_sockets(sockets, err);
+		options.n_addresses = 0;
+		options.n_sockets = r < 0 ? 0 : (size_t)r;
+	}
+	if (r >= 0)
+		r = serve_open(&options, &content, &loop->serve, err);
+	for (size_t i = 0; i < options.n_sockets; i++)
+		close(sockets[i]); /* the server has its own copies */
 	return r < 0 ? r : add_fd(loop, serve_fd(loop->serve), err);
 }
 
@@ -155,6 +175,23 @@ static void loop_close(struct loop *loop)
 		close(loop->epoll);
 }
 
+/* What `systemctl status` shows; anew whenever /proc is looked at. */
+static void notify(struct loop *loop, const char *state)
+{
+	size_t counted = 0, trouble = 0;
+	_free_ char *text = NULL;
+	struct err err = {};
+
+	for (size_t i = 0; i < loop->agent.nodes.n; i++)
+		counted += !loop->agent.nodes.at[i]->ended;
+	for (size_t i = 0; i < loop->agent.binaries.n; i++)
+		trouble += loop->agent.binaries.at[i]->ours && loop->agent.binaries.at[i]->trouble;
+	text = mem_printf("%sSTATUS=watching %zu nodes%s", state, counted,
+			  trouble ? "; an executable cannot be probed, see the log" : "");
+	if (systemd_notify(text, &err) < 0)
+		log_debug(loop->agent.log, "%s", err.text);
+}
+
 static void on_timer(struct loop *loop)
 {
 	struct err err = {};
@@ -170,6 +207,7 @@ static void on_timer(struct loop *loop)
 	if (agent_look(&loop->agent, false, &err) < 0)
 		log_warn(loop->agent.log, "%s", err.text);
 	agent_forget(&loop->agent);
+	notify(loop, "");
 }
 
 static void on_signals(struct loop *loop)
@@ -218,8 +256,9 @@ static void greet(const struct loop *loop, const struct options *o)
 {
 	agent_say_net(&loop->agent);
 	for (size_t i = 0; i < serve_n_addresses(loop->serve); i++)
-		log_info(&o->log, "serving http://%s%s, %zu nodes", serve_address(loop->serve, i),
-			 o->telemetry_path, loop->agent.nodes.n);
+		log_info(&o->log, "serving %s://%s%s, %zu nodes",
+			 serve_is_https(loop->serve) ? "https" : "http",
+			 serve_address(loop->serve, i), o->telemetry_path, loop->agent.nodes.n);
 	if (!loop->agent.nodes.n)
 		log_info(
 			&o->log,
@@ -236,8 +275,10 @@ int cmd_run(const struct options *options)
 
 	if (r == 0) {
 		greet(&loop, options);
+		notify(&loop, "READY=1\n");
 		if (!options->check)
 			r = loop_run(&loop, &err);
+		notify(&loop, "STOPPING=1\n");
 	}
 	if (r < 0)
 		log_error(&options->log, "%s", err.text);

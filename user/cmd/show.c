@@ -66,7 +66,6 @@ struct merged {
 	const struct profile_metric *metric;
 	const struct profile_source *source;
 	uint64_t buckets[PROFILE_BOUNDS_MAX + 1];
-	uint64_t count;
 };
 
 static void merge_series(const struct layout_series *series, void *arg)
@@ -79,19 +78,19 @@ static void merge_series(const struct layout_series *series, void *arg)
 			return;
 	for (size_t i = 0; i < ARRAY_SIZE(m->buckets); i++)
 		m->buckets[i] += series->buckets[i];
-	m->count += series->count;
 }
 
-/* The bucket's upper bound: within the bucket a histogram knows nothing. */
-static double quantile(const struct merged *m, const struct profile_metric *metric, double q)
+double show_quantile(const struct profile_metric *metric, const uint64_t *buckets, double q)
 {
-	double rank = q * (double)m->count, below = 0;
+	double all = 0, below = 0;
 
-	if (!m->count)
+	for (size_t i = 0; i <= metric->n_bounds; i++)
+		all += (double)buckets[i];
+	if (all <= 0)
 		return NAN;
 	for (size_t i = 0; i < metric->n_bounds; i++) {
-		below += (double)m->buckets[i];
-		if (below >= rank)
+		below += (double)buckets[i];
+		if (below >= q * all)
 			return metric->bounds[i];
 	}
 	return INFINITY;
@@ -110,15 +109,18 @@ static void show_quantiles(const struct agent *agent, uint64_t *const *cells, si
 {
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
 		const struct profile_metric *metric = &agent->profile->metrics[m];
-		struct merged merged = { metric, source_of(metric, func), {}, 0 };
+		struct merged merged = { metric, source_of(metric, func), {} };
 
 		if (metric->type != PROFILE_HISTOGRAM || metric->is_of_numbers ||
 		    metric->is_of_spans || !merged.source)
 			continue;
 		for (size_t i = 0; i < agent->nodes.n; i++)
 			layout_series(agent->layout, cells[i], m, merge_series, &merged);
-		fn->p50 = quantile(&merged, metric, 0.5);
-		fn->p99 = quantile(&merged, metric, 0.99);
+		fn->p50 = show_quantile(metric, merged.buckets, 0.5);
+		fn->p99 = show_quantile(metric, merged.buckets, 0.99);
+		fn->bounds = metric->bounds;
+		for (size_t i = 0; i <= metric->n_bounds; i++)
+			*VEC_ADD(&fn->buckets) = merged.buckets[i];
 		return;
 	}
 }
@@ -335,6 +337,7 @@ static void show_metrics(const struct agent *agent, uint64_t *const *cells, stru
 			row->note = unfinished(agent, cells, m, page);
 		if (!row->note)
 			row->note = staleness(agent, cells, m, page);
+		show_values(agent, cells, m, page, row);
 	}
 	net_view_free(&view);
 }

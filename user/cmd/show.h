@@ -6,6 +6,12 @@
 #include "cmd/agent.h"
 #include "serve/page.h"
 
+/* The upper bound of the bucket that the quantile is in; NAN where nothing was counted. */
+double show_quantile(const struct profile_metric *metric, const uint64_t *buckets, double q);
+/* The rows of one metric; in show_values.c. */
+void show_values(const struct agent *agent, uint64_t *const *cells, size_t m, struct page *page,
+		 struct page_metric *out);
+
 void show_page(struct agent *agent, struct page *page);
 bool show_healthy(const struct agent *agent, struct strbuf *why);
 

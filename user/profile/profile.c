@@ -115,6 +115,7 @@ int profile_parse(const char *origin, const char *text, size_t size, struct prof
 		  struct profile_faults *faults)
 {
 	_cleanup_(profile_freep) struct profile *profile = mem_alloc(sizeof(*profile));
+	static const char if_empty[] = "the profile is empty; see docs/profile.md for a first one";
 	struct build b = { .profile = profile };
 	struct fault_page page;
 	bool faulty;
@@ -124,7 +125,7 @@ int profile_parse(const char *origin, const char *text, size_t size, struct prof
 	if (size > PROFILE_SIZE_MAX)
 		fault_add(&page, (struct fault_span){ 0 },
 			  "a profile is at most 1 MiB, this is %zu bytes", size);
-	else if (tree_load(&b.tree, &page)) {
+	else if (tree_load(&b.tree, &page, if_empty)) {
 		build_profile(&b);
 		tree_free(&b.tree);
 	}

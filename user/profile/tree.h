@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The YAML of a profile as a tree in which everything knows its place. The
- * language is a strict part of YAML: mappings, lists and text, no anchors,
- * aliases, tags or second documents. Each reader below adds the faults it
- * finds, so that its caller only skips what is missing and goes on.
+ * The YAML of a profile, or of another file that a person writes for us, as a tree
+ * in which everything knows its place. The language is a strict part of YAML:
+ * mappings, lists and text, no anchors, aliases, tags or second documents. Each
+ * reader below adds the faults it finds, so that its caller only skips what is
+ * missing and goes on.
  */
 #ifndef PROFILE_TREE_H
 #define PROFILE_TREE_H
@@ -35,8 +36,9 @@ struct tree_key {
 	bool required;
 };
 
-/* Parses the page. Returns false, with nothing to free, where there is no tree to walk. */
-bool tree_load(struct tree *tree, struct fault_page *page);
+/* Parses the page. Returns false, with nothing to free, where there is no tree to walk.
+ * @if_empty is the sentence for a page without content. */
+bool tree_load(struct tree *tree, struct fault_page *page, const char *if_empty);
 void tree_free(struct tree *tree);
 
 struct fault_span tree_span(const struct tree *tree, const yaml_node_t *node);

@@ -138,7 +138,7 @@ static void check_event(struct fault_page *page, const yaml_event_t *event, stru
 	case YAML_DOCUMENT_START_EVENT:
 		if (stream->documents++ == 1)
 			add_event_fault(page, event,
-					"a second document begins here; a profile is one");
+					"a second document begins here; there may be one only");
 		break;
 	case YAML_SEQUENCE_START_EVENT:
 	case YAML_MAPPING_START_EVENT:
@@ -187,7 +187,7 @@ static bool check_events(struct fault_page *page)
 	return stream.usable;
 }
 
-bool tree_load(struct tree *tree, struct fault_page *page)
+bool tree_load(struct tree *tree, struct fault_page *page, const char *if_empty)
 {
 	yaml_parser_t parser;
 	bool loaded;
@@ -206,8 +206,7 @@ bool tree_load(struct tree *tree, struct fault_page *page)
 	if (tree->root &&
 	    !(tree->root->type == YAML_SCALAR_NODE && tree->root->data.scalar.length == 0))
 		return true;
-	fault_add(page, (struct fault_span){},
-		  "the profile is empty; see docs/profile.md for a first one");
+	fault_add(page, (struct fault_span){}, "%s", if_empty);
 	tree_free(tree);
 	return false;
 }

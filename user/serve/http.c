@@ -2,12 +2,14 @@
 /*
  * Carries the answers of serve/reply with libmicrohttpd: one daemon per listening
  * socket, all of them and one timer behind one epoll descriptor. No thread, so
- * the callbacks need no lock.
+ * the callbacks need no lock. Where there is a web configuration, serve/gate is
+ * asked first; a request whose password is being checked is suspended meanwhile.
  */
 #include "serve/http.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "serve/gate.h"
 #include "serve/listen.h"
 
 /* The library misses the end of a connection that comes in one piece with data
@@ -38,6 +41,8 @@ struct serve {
 	unsigned max_requests, max_connections, timeout_s;
 	unsigned scrapes; /* on their way */
 	VEC(struct door) doors;
+	struct gate *gate;                    /* NULL: everybody may */
+	VEC(struct MHD_Connection *) waiting; /* suspended */
 	int epoll, timer;
 };
 
@@ -47,7 +52,8 @@ struct serve {
 enum phase {
 	PHASE_NEW, /* not seen yet */
 	PHASE_HEADERS_READ,
-	PHASE_SCRAPE, /* being answered, and counted */
+	PHASE_WAITING, /* for its password to be checked */
+	PHASE_SCRAPE,  /* being answered, and counted */
 };
 
 static const char *request_header(struct MHD_Connection *connection, const char *name)
@@ -63,7 +69,33 @@ static bool has_body(struct MHD_Connection *connection)
 	       request_header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct reply *reply)
+/* Headers of the web configuration stand in the place of ours. */
+static void add_headers(const struct serve *serve, const struct reply *reply,
+			struct MHD_Response *response)
+{
+	const struct web_config *config = serve->gate ? web_current(gate_web(serve->gate)) : NULL;
+
+	for (size_t i = 0; i < reply->n_headers; i++)
+		if (!config || !web_config_header(config, reply->headers[i].name))
+			MHD_add_response_header(response, reply->headers[i].name,
+						reply->headers[i].value);
+	for (size_t i = 0; config && i < config->headers.n; i++)
+		MHD_add_response_header(response, config->headers.at[i].name,
+					config->headers.at[i].value);
+}
+
+/* Whether the connection was opened with what the files do not say any more: it gets this
+ * answer and no other, so that who was shut out since does not stay for as long as he asks. */
+static bool is_outdated(const struct serve *serve, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return serve->gate && info && info->socket_context != web_tls(gate_web(serve->gate));
+}
+
+static enum MHD_Result send_reply(const struct serve *serve, struct MHD_Connection *connection,
+				  struct reply *reply)
 {
 	struct MHD_Response *response;
 	size_t len = reply->body.len;
@@ -73,21 +105,52 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct repl
 						   MHD_RESPMEM_MUST_FREE);
 	if (!response)
 		return MHD_NO; /* out of memory: the library closes the connection */
-	for (size_t i = 0; i < reply->n_headers; i++)
-		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+	add_headers(serve, reply, response);
+	if (is_outdated(serve, connection))
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	r = MHD_queue_response(connection, reply->status, response);
 	MHD_destroy_response(response);
 	return r;
 }
 
+/* The name and the password that came with it, until the request is over. */
+struct login {
+	char *user, *password;
+};
+
+static void login_free(struct login *login)
+{
+	if (login->password)
+		explicit_bzero(login->password, strlen(login->password));
+	MHD_free(login->password);
+	MHD_free(login->user);
+}
+
+static enum gate_verdict ask_gate(struct serve *serve, struct MHD_Connection *connection,
+				  enum phase phase, struct reply *refusal)
+{
+	_cleanup_(login_free) struct login login = {};
+	struct gate_request request = { .waited = phase == PHASE_WAITING,
+					.body = phase == PHASE_NEW };
+
+	if (!serve->gate)
+		return GATE_OPEN;
+	login.user = MHD_basic_auth_get_username_password(connection, &login.password);
+	request.user = login.user;
+	request.password = login.password;
+	return gate_ask(serve->gate, &request, refusal);
+}
+
 /* The library calls this once when the headers are read, and again when the body
  * is. An answer to the first call also closes the connection, which is right
- * for what we refuse (nobody wants its body), but not for a scrape. */
+ * for what we refuse (nobody wants its body), but not for a scrape. A request that was
+ * suspended comes here once more. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 				  const char *method, const char *version, const char *upload_data,
 				  size_t *upload_data_size, void **context)
 {
 	struct serve *serve = cls;
+	enum phase phase = (enum phase)(uintptr_t)*context;
 	_reply_ struct reply reply = {};
 	struct reply_request request = {
 		.method = method,
@@ -98,13 +161,24 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	};
 
 	(void)version, (void)upload_data, (void)upload_data_size;
-	if ((uintptr_t)*context == PHASE_NEW) {
+	if (phase == PHASE_NEW) {
 		*context = (void *)(uintptr_t)PHASE_HEADERS_READ;
 		if (!has_body(connection) && (!strcmp(method, "GET") || !strcmp(method, "HEAD")))
 			return MHD_YES;
 	}
-	reply_make(&serve->content, serve->telemetry_path, &request, &reply);
-	if (send_reply(connection, &reply) != MHD_YES)
+	switch (ask_gate(serve, connection, phase, &reply)) {
+	case GATE_WAIT:
+		*context = (void *)(uintptr_t)PHASE_WAITING;
+		MHD_suspend_connection(connection);
+		*VEC_ADD(&serve->waiting) = connection;
+		return MHD_YES;
+	case GATE_OPEN:
+		reply_make(&serve->content, serve->telemetry_path, &request, &reply);
+		break;
+	case GATE_CLOSED:
+		break;
+	}
+	if (send_reply(serve, connection, &reply) != MHD_YES)
 		return MHD_NO;
 	if (reply.scrape) {
 		*context = (void *)(uintptr_t)PHASE_SCRAPE;
@@ -124,6 +198,41 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	*context = NULL;
 }
 
+/* ---- one connection ---------------------------------------------------------- */
+
+/* Called before the handshake: it is made with what the files say now. Without that the
+ * library has no certificate at all (see no_certificate). */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct serve *serve = cls;
+	const union MHD_ConnectionInfo *info;
+	struct tls *tls;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		tls_unref(*context);
+		*context = NULL;
+		return;
+	}
+	tls = serve->gate ? web_tls(gate_web(serve->gate)) : NULL;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (tls && info && tls_begin(tls, info->tls_session) == 0)
+		*context = tls_ref(tls);
+}
+
+/* The library wants some way to certificates when it starts; each session gets its own
+ * before it would ask here. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities,
+			  int n_authorities, const gnutls_pk_algorithm_t *algorithms,
+			  int n_algorithms, gnutls_pcert_st **certificates, unsigned *n,
+			  gnutls_privkey_t *key)
+{
+	(void)session, (void)authorities, (void)n_authorities, (void)algorithms;
+	(void)n_algorithms, (void)certificates, (void)key;
+	*n = 0;
+	return -1;
+}
+
 /* ---- opening and closing --------------------------------------------------- */
 
 static int watch(struct serve *serve, int fd, struct err *err)
@@ -141,14 +250,23 @@ static int watch(struct serve *serve, int fd, struct err *err)
 static int open_door(struct serve *serve, int fd, struct err *err)
 {
 	char *address = listen_name(fd);
+	bool https = serve_is_https(serve);
+	const struct MHD_OptionItem certificate[] = {
+		{ https ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0,
+		  (void *)no_certificate },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	unsigned flags = MHD_USE_EPOLL | (https ? MHD_USE_TLS : 0) |
+			 (serve->gate ? MHD_ALLOW_SUSPEND_RESUME : 0);
 	const union MHD_DaemonInfo *info;
 	struct MHD_Daemon *daemon;
 
-	daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, serve,
-				  MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-				  serve->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
-				  serve->timeout_s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-				  serve, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	daemon = MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, serve, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, serve->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+		serve->timeout_s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, serve,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, serve, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_ARRAY, certificate, MHD_OPTION_END);
 	if (!daemon) {
 		err_set(err, -EIO, "the HTTP server did not start on %s", address);
 		free(address);
@@ -182,6 +300,21 @@ static int open_socket(struct serve *serve, int socket, struct err *err)
 	return open_door(serve, fd, err);
 }
 
+static void on_say(void *ctx, bool good, const char *text)
+{
+	const struct serve *serve = ctx;
+
+	if (serve->content.say)
+		serve->content.say(serve->content.ctx, good, text);
+}
+
+static int prepare_gate(struct serve *serve, const char *path, struct err *err)
+{
+	int r = gate_open(path, on_say, serve, &serve->gate, err);
+
+	return r < 0 ? r : watch(serve, gate_fd(serve->gate), err);
+}
+
 /* Everything but the doors. */
 static int prepare(struct serve *serve, struct err *err)
 {
@@ -213,6 +346,8 @@ int serve_open(const struct serve_options *options, const struct serve_content *
 		.timer = -1,
 	};
 	r = prepare(serve, err);
+	if (r == 0 && options->web_config)
+		r = prepare_gate(serve, options->web_config, err);
 	for (size_t i = 0; !r && i < options->n_addresses; i++)
 		r = open_address(serve, options->addresses[i], err);
 	for (size_t i = 0; !r && i < options->n_sockets; i++)
@@ -224,15 +359,28 @@ int serve_open(const struct serve_options *options, const struct serve_content *
 	return 0;
 }
 
+/* All ask again; those whose password is still being checked will wait again. */
+static void resume_waiting(struct serve *serve)
+{
+	size_t n = serve->waiting.n;
+
+	serve->waiting.n = 0;
+	for (size_t i = 0; i < n; i++)
+		MHD_resume_connection(serve->waiting.at[i]);
+}
+
 void serve_close(struct serve *serve)
 {
 	if (!serve)
 		return;
+	resume_waiting(serve);
 	for (size_t i = 0; i < serve->doors.n; i++) {
 		MHD_stop_daemon(serve->doors.at[i].daemon);
 		free(serve->doors.at[i].address);
 	}
 	free(serve->doors.at);
+	free(serve->waiting.at);
+	gate_close(serve->gate);
 	fd_closep(&serve->timer);
 	fd_closep(&serve->epoll);
 	free(serve->telemetry_path);
@@ -285,6 +433,8 @@ void serve_run(struct serve *serve)
 	int64_t ms;
 	int round = 0;
 
+	if (serve->gate && gate_ready(serve->gate))
+		resume_waiting(serve);
 	do {
 		before = n;
 		for (size_t i = 0; i < serve->doors.n; i++)
@@ -304,6 +454,11 @@ void serve_run(struct serve *serve)
 int serve_fd(const struct serve *serve)
 {
 	return serve->epoll;
+}
+
+bool serve_is_https(const struct serve *serve)
+{
+	return serve->gate && web_tls(gate_web(serve->gate));
 }
 
 size_t serve_n_addresses(const struct serve *serve)

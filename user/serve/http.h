@@ -23,6 +23,7 @@ struct serve_options {
 	const int *sockets; /* listening already, as from systemd; duplicated, close yours */
 	size_t n_sockets;
 	const char *telemetry_path; /* NULL: /metrics */
+	const char *web_config;     /* file of a web configuration; NULL: HTTP, for everybody */
 	unsigned max_requests;      /* scrapes on their way at once; 0: no limit */
 	unsigned max_connections;   /* per address; 0: 256 */
 	unsigned timeout_s;         /* without a byte to or from the client; 0: 10 */
@@ -37,6 +38,8 @@ int serve_fd(const struct serve *serve);
 /* Does what is to be done now, without waiting. */
 void serve_run(struct serve *serve);
 
+/* Whether addresses begin with https://. */
+bool serve_is_https(const struct serve *serve);
 /* Where it listens, as a URL has it: "127.0.0.1:9470". */
 size_t serve_n_addresses(const struct serve *serve);
 const char *serve_address(const struct serve *serve, size_t i);

@@ -3,6 +3,7 @@
 #include "serve/page.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +25,32 @@ const char *page_text(struct page *page, const char *fmt, ...)
 	return *place;
 }
 
+struct page_row *page_row(const struct page *page, struct page_metric *metric)
+{
+	struct page_row *row = VEC_ADD(&metric->rows);
+
+	row->values = mem_array(page->nodes.n, sizeof(*row->values));
+	for (size_t i = 0; i < page->nodes.n; i++)
+		row->values[i] = NAN;
+	row->all = NAN;
+	return row;
+}
+
+static void free_metric(struct page_metric *metric)
+{
+	for (size_t i = 0; i < metric->rows.n; i++)
+		free(metric->rows.at[i].values);
+	free(metric->rows.at);
+}
+
 void page_free(struct page *page)
 {
-	for (size_t i = 0; i < page->functions.n; i++)
+	for (size_t i = 0; i < page->functions.n; i++) {
 		free(page->functions.at[i].instances.at);
+		free(page->functions.at[i].buckets.at);
+	}
+	for (size_t i = 0; i < page->metrics.n; i++)
+		free_metric(&page->metrics.at[i]);
 	for (size_t i = 0; i < page->texts.n; i++)
 		free(page->texts.at[i]);
 	free(page->functions.at);

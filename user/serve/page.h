@@ -45,13 +45,35 @@ struct page_function {
 	/* upper bound of the bucket that the quantile is in, in seconds; NAN when unknown,
 	 * INFINITY above the last bound */
 	double p50, p99;
+	/* how the latencies are spread: one count for each bound and one for what is above
+	 * the last; none where no histogram has them (n 0) */
+	VEC(uint64_t) buckets;
+	const double *bounds; /* in seconds */
 	VEC(struct page_instance) instances;
+};
+
+#define PAGE_LABELS_MAX 4
+
+enum page_row_kind { PAGE_VALUE, PAGE_P50, PAGE_P99, PAGE_ROW_KINDS };
+
+/* One line of numbers, one for each node in the order of page->nodes. */
+struct page_row {
+	struct {
+		const char *name, *value;
+	} labels[PAGE_LABELS_MAX]; /* of the series; none: of all of them together */
+	size_t n_labels;
+	enum page_row_kind kind; /* quantiles are upper bounds, as above */
+	double *values;          /* owned; NAN: there is none */
+	double all;              /* of all nodes together; NAN where that has no meaning */
 };
 
 struct page_metric {
 	const char *name, *type, *help;
 	size_t n_series;
 	const char *note; /* what it does not count, or NULL when it is complete */
+	bool in_seconds;  /* the unit of its quantiles */
+	VEC(struct page_row) rows;
+	size_t n_zero; /* series that are 0 on every node and have no row */
 };
 
 struct page {
@@ -61,8 +83,8 @@ struct page {
 	double now, since;   /* Unix time: of these numbers, of the agent's start */
 	VEC(struct page_node) nodes;
 	VEC(struct page_function) functions;
-	VEC(struct page_metric) metrics;
-	VEC(char *) texts; /* kept by page_text() */
+	VEC(struct page_metric) metrics; /* with their values on each node */
+	VEC(char *) texts;               /* kept by page_text() */
 
 	/* Filled in by the server. */
 	const char *telemetry_path;
@@ -70,6 +92,8 @@ struct page {
 	const char *why; /* what is wrong when not healthy */
 };
 
+/* A row more, with room for the values of all nodes (each NAN), which must be known. */
+struct page_row *page_row(const struct page *page, struct page_metric *metric);
 /* A text that lives as long as @page. */
 const char *page_text(struct page *page, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -10,59 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "metric/utf8.h"
+#include "serve/html.h"
 #include "serve/human.h"
+#include "serve/page_chart.h"
 #include "serve/page_look.h"
+#include "serve/page_values.h"
 
 /* ---- text ------------------------------------------------------------------ */
-
-static void escape(struct strbuf *out, const char *text, size_t len)
-{
-	for (size_t i = 0, n; i < len; i += n) {
-		const char *entity = NULL;
-
-		switch (text[i]) {
-		case '&':
-			entity = "&amp;";
-			break;
-		case '<':
-			entity = "&lt;";
-			break;
-		case '>':
-			entity = "&gt;";
-			break;
-		case '"':
-			entity = "&quot;";
-			break;
-		case '\'':
-			entity = "&#39;";
-			break;
-		default:
-			break;
-		}
-		n = utf8_char(text + i);
-		if (entity)
-			strbuf_puts(out, entity);
-		else if (n)
-			strbuf_add(out, text + i, n);
-		else
-			strbuf_puts(out, UTF8_REPLACEMENT);
-		n = n ? n : 1;
-	}
-}
-
-static void text(struct strbuf *out, const char *value)
-{
-	if (value)
-		escape(out, value, strlen(value));
-}
-
-static void tagged(struct strbuf *out, const char *open, const char *value, const char *close)
-{
-	strbuf_puts(out, open);
-	text(out, value);
-	strbuf_puts(out, close);
-}
 
 /* A Rust path with its last part in front of the eye: "vote::<b>process_vote</b>".
  * A "::" between angle brackets belongs to a part. Lines break behind a "::" first. */
@@ -79,12 +33,12 @@ static void path(struct strbuf *out, const char *value)
 			depth--;
 		if (depth || value[i] != ':' || value[i + 1] != ':')
 			continue;
-		escape(out, value + last, i + 2 - last);
+		html_escape(out, value + last, i + 2 - last);
 		strbuf_puts(out, "<wbr>");
 		last = i + 2;
 	}
 	strbuf_puts(out, "</span><b>");
-	escape(out, value + last, len - last);
+	html_escape(out, value + last, len - last);
 	strbuf_puts(out, "</b></code>");
 }
 
@@ -123,12 +77,25 @@ static void real_cell(struct strbuf *out, const char *label,
 	strbuf_puts(out, "</td>");
 }
 
-/* Opens a section with its number of rows and the table's head. */
-static void begin_table(struct strbuf *out, const char *title, size_t n, const char *const *columns,
-			size_t n_columns, size_t first_number)
+/* A cell with a rate that the script draws over time, by @key. */
+static void rate_cell(struct strbuf *out, double rate, size_t key)
 {
-	strbuf_printf(out, "<section><h2>%s <small>%zu</small></h2>", title, n);
-	strbuf_puts(out, "<div class=t><table><thead><tr>");
+	strbuf_printf(out, "<td class=\"%s\" data-l=rate data-k=f%zu", isnan(rate) ? "n z" : "n",
+		      key);
+	if (!isnan(rate))
+		strbuf_printf(out, " data-v=%.3g", rate);
+	strbuf_puts(out, "><span class=v>");
+	human_rate(out, rate);
+	strbuf_puts(out, "</span></td>");
+}
+
+/* Opens a section with its number of rows and the table's head. @id: of the title. */
+static void begin_table(struct strbuf *out, const char *id, const char *title, size_t n,
+			const char *const *columns, size_t n_columns, size_t first_number)
+{
+	strbuf_printf(out, "<section aria-labelledby=%s><h2 id=%s>%s <small>%zu</small></h2>", id,
+		      id, title, n);
+	strbuf_puts(out, "<div class=t><table class=cards><thead><tr>");
 	for (size_t i = 0; i < n_columns; i++)
 		strbuf_printf(out, "<th scope=col%s>%s</th>", i >= first_number ? " class=n" : "",
 			      columns[i]);
@@ -149,7 +116,9 @@ static void concerns(struct strbuf *out, const struct page *page)
 	page_concerns(page, &list);
 	if (!list.n)
 		return;
-	strbuf_printf(out, "<section><h2>To look at <small>%zu</small></h2><ul class=look>\n",
+	strbuf_printf(out,
+		      "<section aria-labelledby=look><h2 id=look>To look at <small>%zu</small></h2>"
+		      "<ul class=look>\n",
 		      list.n);
 	for (int grave = 1; grave >= 0; grave--) {
 		for (size_t i = 0; i < list.n; i++) {
@@ -157,7 +126,7 @@ static void concerns(struct strbuf *out, const struct page *page)
 				continue;
 			strbuf_puts(out, grave ? "<li class=grave>" : "<li>");
 			path(out, list.at[i].subject);
-			tagged(out, " — ", list.at[i].text, "</li>\n");
+			html_tagged(out, " — ", list.at[i].text, "</li>\n");
 		}
 	}
 	strbuf_puts(out, "</ul></section>\n");
@@ -170,14 +139,25 @@ static void tile(struct strbuf *out, const char *name, uint64_t count, const cha
 		      expect_zero && count ? " class=hot" : "");
 	human_count(out, count);
 	if (of)
-		tagged(out, " <small>", of, "</small>");
+		html_tagged(out, " <small>", of, "</small>");
+	strbuf_puts(out, "</dd></div>");
+}
+
+static void rate_tile(struct strbuf *out, double rate)
+{
+	strbuf_puts(out, "<div><dt>calls begun</dt><dd data-k=all");
+	if (!isnan(rate))
+		strbuf_printf(out, " data-v=%.3g", rate);
+	strbuf_puts(out, ">");
+	human_rate(out, rate);
 	strbuf_puts(out, "</dd></div>");
 }
 
 static void tiles(struct strbuf *out, const struct page *page)
 {
-	uint64_t ready = 0, in_flight = 0, lost = 0, started = 0;
-	char of[32];
+	uint64_t ready = 0, in_flight = 0, lost = 0, started = 0, watched = 0;
+	char of_functions[32], of_nodes[32];
+	double rate = NAN;
 
 	for (size_t i = 0; i < page->functions.n; i++) {
 		const struct page_function *fn = &page->functions.at[i];
@@ -186,29 +166,46 @@ static void tiles(struct strbuf *out, const struct page *page)
 		in_flight += fn->in_flight;
 		started += fn->started;
 		lost += fn->lost;
+		if (!isnan(fn->rate))
+			rate = (isnan(rate) ? 0 : rate) + fn->rate;
 	}
-	snprintf(of, sizeof(of), "of %zu", page->functions.n);
+	for (size_t i = 0; i < page->nodes.n; i++)
+		watched += !page->nodes.at[i].note;
+	snprintf(of_functions, sizeof(of_functions), "of %zu", page->functions.n);
+	snprintf(of_nodes, sizeof(of_nodes), "of %zu", page->nodes.n);
 	strbuf_puts(out, "<dl class=tiles>");
-	tile(out, "nodes watched", page->nodes.n, NULL, false);
-	tile(out, "functions ready", ready, of, false);
+	tile(out, "nodes watched", watched, watched < page->nodes.n ? of_nodes : NULL, false);
+	tile(out, "functions ready", ready, of_functions, false);
+	rate_tile(out, rate);
 	tile(out, "calls seen", started, NULL, false);
 	tile(out, "calls in flight", in_flight, NULL, false);
 	tile(out, "calls lost", lost, NULL, true);
 	strbuf_puts(out, "</dl>\n");
 }
 
+static void node_state(struct strbuf *out, const struct page_node *node)
+{
+	if (node->note)
+		html_tagged(out, "<td data-l=state><span class=\"b bad\">✕ not counted</span> ",
+			    node->note, "</td>");
+	else
+		strbuf_puts(out, "<td data-l=state><span class=\"b ok\">✓ watched</span></td>");
+}
+
 static void nodes(struct strbuf *out, const struct page *page)
 {
-	static const char *const columns[] = { "node", "program", "pid", "watched for",
-					       "in flight" };
+	static const char *const columns[] = { "node", "state",       "program",
+					       "pid",  "watched for", "in flight" };
 
-	begin_table(out, "Nodes", page->nodes.n, columns, ARRAY_SIZE(columns), 2);
+	begin_table(out, "nodes", "Nodes", page->nodes.n, columns, ARRAY_SIZE(columns), 3);
 	strbuf_puts(out, "<tbody>");
 	for (size_t i = 0; i < page->nodes.n; i++) {
 		const struct page_node *node = &page->nodes.at[i];
 
-		tagged(out, "<tr><th scope=row><b>", node->id, "</b></th>");
-		tagged(out, "<td class=wide data-l=\"program\"><code>", node->exe, "</code></td>");
+		html_tagged(out, "<tr><th scope=row><b>", node->id, "</b></th>");
+		node_state(out, node);
+		html_tagged(out, "<td class=wide data-l=\"program\"><code>", node->exe,
+			    "</code></td>");
 		strbuf_printf(out, "<td class=n data-l=\"pid\">%d</td>", (int)node->pid);
 		real_cell(out, "watched for", human_age,
 			  node->since > 0 ? page->now - node->since : NAN);
@@ -223,15 +220,15 @@ static void instance(struct strbuf *out, const struct page_instance *it)
 {
 	strbuf_puts(out, "<li>");
 	badge(out, it->state);
-	tagged(out, " <code>", it->where, "</code>");
+	html_tagged(out, " <code>", it->where, "</code>");
 	if (it->how)
-		tagged(out, " <span class=dim>", it->how, "</span>");
+		html_tagged(out, " <span class=dim>", it->how, "</span>");
 	if (it->reads)
-		tagged(out, "<span class=dim>, reads ", it->reads, "</span>");
+		html_tagged(out, "<span class=dim>, reads ", it->reads, "</span>");
 	if (it->binary)
-		tagged(out, " <span class=dim>in ", it->binary, "</span>");
+		html_tagged(out, " <span class=dim>in ", it->binary, "</span>");
 	if (it->reason)
-		tagged(out, "<span class=why>", it->reason, "</span>");
+		html_tagged(out, "<span class=why>", it->reason, "</span>");
 	strbuf_puts(out, "</li>");
 }
 
@@ -251,10 +248,14 @@ static void function(struct strbuf *out, const struct page_function *fn, size_t 
 {
 	strbuf_puts(out, "<tbody><tr><th scope=row>");
 	path(out, fn->name);
-	strbuf_puts(out, "</th><td data-l=\"state\">");
+	strbuf_puts(out, " ");
 	badge(out, page_function_state(fn));
+	strbuf_puts(out, "</th>");
+	rate_cell(out, fn->rate, index);
+	strbuf_puts(out, isnan(fn->p50) ? "<td class=\"n z\" data-l=latency>" :
+					  "<td class=n data-l=latency>");
+	page_chart_latencies(out, fn);
 	strbuf_puts(out, "</td>");
-	real_cell(out, "rate", human_rate, fn->rate);
 	real_cell(out, "p50", human_latency, fn->p50);
 	real_cell(out, "p99", human_latency, fn->p99);
 	count_cell(out, "in flight", fn->in_flight, false);
@@ -271,11 +272,12 @@ static void function(struct strbuf *out, const struct page_function *fn, size_t 
 
 static void functions(struct strbuf *out, const struct page *page)
 {
-	static const char *const columns[] = { "function", "state",     "rate",    "p50 ≤",
+	static const char *const columns[] = { "function", "rate",      "latency", "p50 ≤",
 					       "p99 ≤",    "in flight", "started", "returned",
 					       "panicked", "cancelled", "lost" };
 
-	begin_table(out, "Functions", page->functions.n, columns, ARRAY_SIZE(columns), 2);
+	begin_table(out, "functions", "Functions", page->functions.n, columns, ARRAY_SIZE(columns),
+		    1);
 	for (size_t i = 0; i < page->functions.n; i++)
 		function(out, &page->functions.at[i], i);
 	end_table(out);
@@ -285,16 +287,19 @@ static void metrics(struct strbuf *out, const struct page *page)
 {
 	static const char *const columns[] = { "metric", "meaning", "type", "series" };
 
-	begin_table(out, "Metrics", page->metrics.n, columns, ARRAY_SIZE(columns), 3);
+	begin_table(out, "metrics", "Metrics", page->metrics.n, columns, ARRAY_SIZE(columns), 3);
 	strbuf_puts(out, "<tbody>");
 	for (size_t i = 0; i < page->metrics.n; i++) {
 		const struct page_metric *metric = &page->metrics.at[i];
 
-		tagged(out, "<tr><th scope=row><code>", metric->name, "</code></th>");
-		tagged(out, "<td class=wide>", metric->help, "");
+		strbuf_puts(out, "<tr><th scope=row><code>");
+		html_name(out, metric->name);
+		strbuf_puts(out, "</code></th>");
+		html_tagged(out, "<td class=wide>", metric->help, "");
 		if (metric->note)
-			tagged(out, " <span class=\"b warn\">incomplete</span> ", metric->note, "");
-		tagged(out, "</td><td data-l=\"type\">", metric->type, "</td>");
+			html_tagged(out, " <span class=\"b warn\">incomplete</span> ", metric->note,
+				    "");
+		html_tagged(out, "</td><td data-l=\"type\">", metric->type, "</td>");
 		count_cell(out, "series", metric->n_series, false);
 		strbuf_puts(out, "</tr>\n");
 	}
@@ -309,8 +314,8 @@ static void head(struct strbuf *out, const struct page *page, const char *nonce)
 	strbuf_puts(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
 			 "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
 			 "<meta name=color-scheme content=\"light dark\">");
-	tagged(out, page->healthy ? "<title>" : "<title>⚠ ", page->agent, "");
-	tagged(out, page->host ? " on " : "", page->host, "</title>");
+	html_tagged(out, page->healthy ? "<title>" : "<title>⚠ ", page->agent, "");
+	html_tagged(out, page->host ? " on " : "", page->host, "</title>");
 	strbuf_puts(out, "<link rel=icon href=\"data:,\">"
 			 "<noscript><meta http-equiv=refresh content=5></noscript>");
 	strbuf_printf(out, "<style nonce=\"%s\">%s</style></head>\n", nonce, PAGE_STYLE);
@@ -320,20 +325,22 @@ static void header(struct strbuf *out, const struct page *page)
 {
 	const char *telemetry = page->telemetry_path ? page->telemetry_path : "/metrics";
 
-	tagged(out, "<body><div id=stale role=status hidden></div><header><h1>", page->agent, "");
-	tagged(out, " <small>", page->version, "</small></h1>");
-	tagged(out, "<nav><a href=\"", telemetry + (*telemetry == '/'), "\">metrics</a>");
+	html_tagged(out, "<body><div id=stale role=status hidden></div><header><h1>", page->agent,
+		    "");
+	html_tagged(out, " <small>", page->version, "</small></h1>");
+	html_tagged(out, "<nav aria-label=\"the same for machines\"><a href=\"",
+		    telemetry + (*telemetry == '/'), "\">metrics</a>");
 	strbuf_puts(out, "<a href=\"probes\">probes as JSON</a>"
 			 "<a href=\"healthz\">health</a></nav></header>\n");
 }
 
 static void status(struct strbuf *out, const struct page *page)
 {
-	strbuf_printf(out, "<p class=meta><span class=\"b %s</span> ",
+	strbuf_printf(out, "<p class=meta><i class=pulse></i><span class=\"b %s</span> ",
 		      page->healthy ? "ok\">✓ healthy" : "bad\">✕ not healthy");
 	if (page->host)
-		tagged(out, " on <b>", page->host, "</b> ·");
-	tagged(out, " profile <b>", page->profile, "</b>");
+		html_tagged(out, " on <b>", page->host, "</b> ·");
+	html_tagged(out, " profile <b>", page->profile, "</b>");
 	if (page->since > 0) {
 		strbuf_puts(out, " · running for ");
 		human_age(out, page->now - page->since);
@@ -349,11 +356,13 @@ void page_html(const struct page *page, const char *nonce, struct strbuf *out)
 	status(out, page);
 	tiles(out, page);
 	concerns(out, page);
+	page_values(out, page);
 	functions(out, page);
 	nodes(out, page);
 	metrics(out, page);
-	strbuf_puts(out, "</main>\n<footer>Counts are since watching began. The numbers renew "
-			 "themselves every two seconds.</footer>\n");
+	strbuf_puts(out, "</main>\n<footer>Counts are since watching began; latencies are upper "
+			 "bounds of their buckets. The numbers renew themselves every two seconds."
+			 "</footer>\n");
 	strbuf_printf(out, "<script nonce=\"%s\">%s</script>\n</body></html>\n", nonce,
 		      PAGE_SCRIPT);
 }

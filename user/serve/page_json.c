@@ -116,6 +116,18 @@ static void instance(struct strbuf *out, const struct page_instance *it)
 	strbuf_putc(out, '}');
 }
 
+static void latencies(struct strbuf *out, const struct page_function *fn)
+{
+	begin(out, "latencies", '[');
+	for (size_t i = 0; i < fn->buckets.n; i++) {
+		begin(out, NULL, '{');
+		real(out, "up_to_seconds", i + 1 < fn->buckets.n ? fn->bounds[i] : INFINITY);
+		count(out, "calls", fn->buckets.at[i]);
+		strbuf_putc(out, '}');
+	}
+	strbuf_putc(out, ']');
+}
+
 static void function(struct strbuf *out, const struct page_function *fn)
 {
 	begin(out, NULL, '{');
@@ -131,13 +143,42 @@ static void function(struct strbuf *out, const struct page_function *fn)
 	real(out, "calls_per_second", fn->rate);
 	real(out, "p50_seconds", fn->p50);
 	real(out, "p99_seconds", fn->p99);
+	latencies(out, fn);
 	begin(out, "instances", '[');
 	for (size_t i = 0; i < fn->instances.n; i++)
 		instance(out, &fn->instances.at[i]);
 	strbuf_puts(out, "]}");
 }
 
-static void metric(struct strbuf *out, const struct page_metric *it)
+/* In an array what has no name is a value. */
+static void item(struct strbuf *out, double value)
+{
+	comma(out);
+	if (isfinite(value))
+		number_write(out, value, NUMBER_PLAIN);
+	else
+		strbuf_puts(out, "null");
+}
+
+static void row(struct strbuf *out, const struct page_row *it, size_t n_nodes)
+{
+	static const char *const kinds[PAGE_ROW_KINDS] = { "value", "p50", "p99" };
+
+	begin(out, NULL, '{');
+	member(out, "of", kinds[it->kind]);
+	begin(out, "labels", '{');
+	for (size_t i = 0; i < it->n_labels; i++)
+		member(out, it->labels[i].name, it->labels[i].value);
+	strbuf_putc(out, '}');
+	begin(out, "nodes", '[');
+	for (size_t i = 0; i < n_nodes; i++)
+		item(out, it->values[i]);
+	strbuf_putc(out, ']');
+	real(out, "all", it->all);
+	strbuf_putc(out, '}');
+}
+
+static void metric(struct strbuf *out, const struct page_metric *it, size_t n_nodes)
 {
 	begin(out, NULL, '{');
 	member(out, "name", it->name);
@@ -145,6 +186,11 @@ static void metric(struct strbuf *out, const struct page_metric *it)
 	member(out, "help", it->help);
 	count(out, "series", it->n_series);
 	member(out, "note", it->note);
+	begin(out, "rows", '[');
+	for (size_t i = 0; i < it->rows.n; i++)
+		row(out, &it->rows.at[i], n_nodes);
+	strbuf_putc(out, ']');
+	count(out, "series_at_zero", it->n_zero);
 	strbuf_putc(out, '}');
 }
 
@@ -169,6 +215,6 @@ void page_json(const struct page *page, struct strbuf *out)
 	strbuf_putc(out, ']');
 	begin(out, "metrics", '[');
 	for (size_t i = 0; i < page->metrics.n; i++)
-		metric(out, &page->metrics.at[i]);
+		metric(out, &page->metrics.at[i], page->nodes.n);
 	strbuf_puts(out, "]}\n");
 }

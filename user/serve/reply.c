@@ -213,6 +213,19 @@ void reply_make(const struct serve_content *content, const char *telemetry_path,
 	finish(request, out);
 }
 
+void reply_refuse(struct reply *out, unsigned status, const char *sentence)
+{
+	const struct reply_request nothing = {};
+
+	*out = (struct reply){};
+	answer_text(out, status, sentence);
+	if (status == 401)
+		add_header(out, "WWW-Authenticate", "Basic realm=\"mpc-bpf-agent\"");
+	if (status == 429 || status == 503)
+		add_header(out, "Retry-After", "1");
+	finish(&nothing, out);
+}
+
 void reply_free(struct reply *reply)
 {
 	strbuf_free(&reply->body);

@@ -24,6 +24,8 @@ struct serve_content {
 	void (*page)(void *ctx, struct page *out);
 	/* False, with a sentence in @why, becomes a 503 of /healthz. */
 	bool (*healthy)(void *ctx, struct strbuf *why);
+	/* May be NULL. Something that a log should have: @good, or why nothing is served. */
+	void (*say)(void *ctx, bool good, const char *text);
 };
 
 struct reply_request {
@@ -54,6 +56,8 @@ int reply_check_path(const char *telemetry_path, struct err *err);
 /* Fills @out, which must not be moved afterwards; free it with reply_free(). */
 void reply_make(const struct serve_content *content, const char *telemetry_path,
 		const struct reply_request *request, struct reply *out);
+/* The same for a request that is turned away: @sentence, as a line of text. */
+void reply_refuse(struct reply *out, unsigned status, const char *sentence);
 void reply_free(struct reply *reply);
 
 #define _reply_ __attribute__((cleanup(reply_free)))

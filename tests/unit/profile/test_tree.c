@@ -76,7 +76,7 @@ static void expect_part(const char *yaml, size_t at, size_t size, size_t column,
 	struct tree tree;
 
 	fault_page_open(&page, "t.yaml", yaml, strlen(yaml), &faults);
-	assert_true(tree_load(&tree, &page));
+	assert_true(tree_load(&tree, &page, "empty"));
 	span = tree_part_span(&tree, tree.root, at, size);
 	assert_int_equal(span.column, column);
 	assert_int_equal(span.width, width);

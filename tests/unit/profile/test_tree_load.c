@@ -95,7 +95,7 @@ static void leaves_parts_of_yaml_out(void **state)
 		{ "profile: t\nmetrics: !x\n" METRIC, 2, 10, "!x",
 		  "tags (!name) are not part of this language" },
 		{ "profile: t\nmetrics:\n" METRIC "---\nprofile: u\n", 7, 1, "---",
-		  "a second document begins here; a profile is one" },
+		  "a second document begins here; there may be one only" },
 		{ "profile: t\nmetrics: *m\n", 2, 10, "*m",
 		  "aliases (*name) are not part of this language; quote a pattern that begins with *" },
 	};

@@ -15,7 +15,7 @@ struct sample {
 	bool sick;
 	int collect_error;
 	size_t n_series; /* how big a scrape is */
-	unsigned collected, paged;
+	unsigned collected, paged, said;
 };
 
 static inline int sample_collect(void *ctx, struct metric_snapshot *out, struct err *err)
@@ -38,6 +38,43 @@ static inline int sample_collect(void *ctx, struct metric_snapshot *out, struct 
 	return 0;
 }
 
+static const uint64_t sample_buckets[] = { 0, 100, 0, 1 };
+static const double sample_bounds[] = { 0.001, 0.01, 0.1 };
+
+/* Two nodes, of which one ended; two labels, a gauge below 0 and quantiles. */
+static inline void sample_values(struct page *out)
+{
+	static const double approve[] = { 1200, 34 }, reject[] = { 0, 7 };
+	struct page_metric *metric = &out->metrics.at[0];
+	struct page_row *row = page_row(out, metric);
+
+	memcpy(row->values, approve, sizeof(approve));
+	row->all = 1234;
+	row->n_labels = 2;
+	row->labels[0].name = "result";
+	row->labels[0].value = "approve";
+	row->labels[1].name = "protocol";
+	row->labels[1].value = SAMPLE_EVIL;
+	row = page_row(out, metric);
+	memcpy(row->values, reject, sizeof(reject));
+	row->all = 7;
+	row->n_labels = 1;
+	row->labels[0].name = "result";
+	row->labels[0].value = "reject";
+	metric->n_zero = 3;
+	metric = VEC_ADD(&out->metrics);
+	*metric = (struct page_metric){ .name = "mpc_queue", .type = "gauge", .help = "Q." };
+	page_row(out, metric)->values[0] = -5;
+	metric = VEC_ADD(&out->metrics);
+	*metric = (struct page_metric){
+		.name = "mpc_x_seconds", .type = "histogram", .help = "X.", .in_seconds = true
+	};
+	row = page_row(out, metric);
+	row->kind = PAGE_P99;
+	row->values[0] = 0.25;
+	row->all = INFINITY;
+}
+
 static inline void sample_functions(struct page *out)
 {
 	struct page_function *fn = VEC_ADD(&out->functions);
@@ -48,6 +85,9 @@ static inline void sample_functions(struct page *out)
 	fn->returned = 12340;
 	fn->in_flight = 5;
 	fn->rate = 12.34;
+	for (size_t i = 0; i < 4; i++)
+		*VEC_ADD(&fn->buckets) = sample_buckets[i];
+	fn->bounds = sample_bounds;
 	fn->p50 = 0.00451;
 	fn->p99 = INFINITY;
 	*VEC_ADD(&fn->instances) = (struct page_instance){
@@ -87,6 +127,9 @@ static inline void sample_page(void *ctx, struct page *out)
 		.since = out->now - 200,
 		.in_flight = 5,
 	};
+	*VEC_ADD(&out->nodes) = (struct page_node){
+		.id = "node-2", .pid = 4243, .exe = "/usr/bin/n", .note = "ended"
+	};
 	*VEC_ADD(&out->metrics) = (struct page_metric){
 		.name = "mpc_votes_total",
 		.type = "counter",
@@ -94,6 +137,7 @@ static inline void sample_page(void *ctx, struct page *out)
 		.n_series = 10,
 		.note = "one place is not probed",
 	};
+	sample_values(out);
 }
 
 static inline bool sample_healthy(void *ctx, struct strbuf *why)
@@ -105,9 +149,18 @@ static inline bool sample_healthy(void *ctx, struct strbuf *why)
 	return !sample->sick;
 }
 
+static inline void sample_say(void *ctx, bool good, const char *text)
+{
+	struct sample *sample = ctx;
+
+	(void)good, (void)text;
+	sample->said++;
+}
+
 static inline struct serve_content sample_content(struct sample *sample)
 {
-	return (struct serve_content){ sample, sample_collect, sample_page, sample_healthy };
+	return (struct serve_content){ sample, sample_collect, sample_page, sample_healthy,
+				       sample_say };
 }
 
 /* A whole page, as the server would fill it. */

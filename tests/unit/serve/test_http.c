@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "serve/http.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,10 +9,13 @@
 
 #include <cmocka.h>
 
+#include "cert.h"
 #include "client.h"
 #include "gunzip.h"
+#include "hashes.h"
 #include "sample.h"
 #include "serve/listen.h"
+#include "tls_pair.h"
 
 static const char *const loopback[] = { "127.0.0.1:0" };
 
@@ -430,6 +434,357 @@ static void test_several_addresses_and_sockets(void **state)
 	}
 }
 
+/* ---- with a web configuration ------------------------------------------------------- */
+
+static struct serve *start_with(struct sample *sample, const char *folder, const char *text)
+{
+	char path[256];
+
+	return start(sample,
+		     (struct serve_options){ .web_config = cert_config(path, folder, text) });
+}
+
+/* "alice:secret" and "alice:wrong" */
+#define RIGHT "Authorization: Basic YWxpY2U6c2VjcmV0\r\n"
+#define WRONG "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"
+#define ALICE "basic_auth_users: {alice: " HASH_SECRET "}\n"
+
+static unsigned status_of(struct client *client, const char *headers)
+{
+	_answer_ struct answer answer;
+
+	client_get(client, "/metrics", headers, &answer);
+	return answer.status;
+}
+
+static void test_basic_auth(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, ALICE);
+	_client_ struct client client;
+	_free_ char *who = NULL;
+	_answer_ struct answer answer;
+
+	(void)state;
+	assert_false(serve_is_https(serve));
+	client_connect(&client, serve);
+	assert_int_equal(status_of(&client, ""), 401);
+	assert_int_equal(status_of(&client, WRONG), 401);
+	assert_int_equal(status_of(&client, "Authorization: Basic !\r\n"), 401);
+	assert_int_equal(status_of(&client, "Authorization: Bearer x\r\n"), 401);
+	assert_int_equal(sample.collected, 0);
+	assert_int_equal(status_of(&client, RIGHT), 200);
+	assert_int_equal(status_of(&client, RIGHT), 200);
+	assert_int_equal(sample.collected, 2);
+	client_get(&client, "/", "", &answer);
+	who = answer_header(&answer, "WWW-Authenticate");
+	assert_string_equal(who, "Basic realm=\"mpc-bpf-agent\"");
+	assert_false(client.closed);
+}
+
+/* While one password is checked for seconds, others are served; the end does not wait for it. */
+static void test_password_that_takes_long(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	struct serve *serve = start_with(
+		&sample, folder, "basic_auth_users: {alice: " HASH_SECRET ", s: " HASH_SLOW "}\n");
+	struct client slow, again, quick;
+	int64_t began;
+
+	(void)state;
+	client_connect(&quick, serve);
+	assert_int_equal(status_of(&quick, RIGHT), 200);
+	began = client_now_ms();
+	client_connect(&slow, serve);
+	client_connect(&again, serve);
+	client_send(&slow,
+		    "GET / HTTP/1.1\r\nHost: t\r\nAuthorization: Basic czpvdGhlcg==\r\n\r\n");
+	client_send(&again,
+		    "GET / HTTP/1.1\r\nHost: t\r\nAuthorization: Basic czpvdGhlcg==\r\n\r\n");
+	for (int i = 0; i < 10; i++) {
+		client_turn(&slow, 5);
+		client_turn(&again, 5);
+		assert_int_equal(status_of(&quick, RIGHT), 200);
+	}
+	assert_int_equal(slow.in.len, 0);
+	serve_close(serve);
+	assert_true(client_now_ms() - began < 3000);
+	client_free(&slow);
+	client_free(&again);
+	client_free(&quick);
+}
+
+/* One whose client has gone while it waited is forgotten, and the next is served. */
+static void test_client_that_does_not_wait(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, ALICE);
+	struct client gone;
+	_client_ struct client client;
+
+	(void)state;
+	client_connect(&gone, serve);
+	client_send(&gone, "GET /metrics HTTP/1.1\r\nHost: t\r\n" WRONG "\r\n");
+	client_turn(&gone, 100);
+	client_free(&gone);
+	client_connect(&client, serve);
+	assert_int_equal(status_of(&client, RIGHT), 200);
+}
+
+static void test_headers_of_the_file(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve =
+		start_with(&sample, folder,
+			   "http_server_config: {headers: {X-Frame-Options: deny, "
+			   "Content-Security-Policy: default-src 'self'}}\n");
+	_free_ char *frame = NULL, *policy = NULL;
+	_answer_ struct answer answer;
+	_client_ struct client client;
+
+	(void)state;
+	client_connect(&client, serve);
+	client_get(&client, "/", "", &answer);
+	frame = answer_header(&answer, "X-Frame-Options");
+	policy = answer_header(&answer, "Content-Security-Policy");
+	assert_string_equal(frame, "deny");
+	assert_string_equal(policy, "default-src 'self'");
+}
+
+static void test_file_that_breaks(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, ALICE);
+	_client_ struct client client;
+	_answer_ struct answer answer;
+	char path[256];
+
+	(void)state;
+	client_connect(&client, serve);
+	assert_int_equal(status_of(&client, RIGHT), 200);
+	cert_config(path, folder, "basic_auth_users:\n");
+	client_get(&client, "/metrics", RIGHT, &answer);
+	assert_int_equal(answer.status, 503);
+	assert_non_null(
+		strstr(answer.body.text, "web configuration of this agent is not in order"));
+	assert_int_equal(sample.collected, 1);
+	assert_int_equal(sample.said, 1);
+	cert_config(path, folder, ALICE);
+	assert_int_equal(status_of(&client, RIGHT), 200);
+}
+
+/* Nobody is answered who announces a body: for its password one cannot wait. */
+static void test_body_and_password(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, ALICE);
+	_client_ struct client client;
+
+	(void)state;
+	client_connect(&client, serve);
+	assert_int_equal(status_of(&client, RIGHT "Content-Length: 5\r\n"), 400);
+	assert_int_equal(sample.collected, 0);
+}
+
+static void turn_serve(void *ctx)
+{
+	struct pollfd fd = { .fd = serve_fd(ctx), .events = POLLIN };
+
+	if (poll(&fd, 1, 2) > 0)
+		serve_run(ctx);
+}
+
+/* The status line of /metrics by way of TLS, or NULL where there is no connection. */
+static char *get_by_tls(struct serve *serve, const struct tls_who *who, const char *headers)
+{
+	_free_ char *request = mem_printf("GET /metrics HTTP/1.1\r\nHost: t\r\n%s\r\n", headers);
+	_tls_client_ struct tls_client tls;
+	_client_ struct client client;
+	int r = GNUTLS_E_AGAIN;
+	char answer[4096];
+
+	client_connect(&client, serve);
+	fcntl(client.fd, F_SETFL, O_NONBLOCK);
+	tls_client_open(&tls, client.fd, who);
+	for (int i = 0; i < TLS_TURNS_MAX && r == GNUTLS_E_AGAIN; i++) {
+		r = gnutls_handshake(tls.session);
+		turn_serve(serve);
+	}
+	if (r < 0 || gnutls_record_send(tls.session, request, strlen(request)) < 0)
+		return NULL;
+	r = GNUTLS_E_AGAIN;
+	for (int i = 0; i < TLS_TURNS_MAX && r == GNUTLS_E_AGAIN; i++) {
+		turn_serve(serve);
+		r = (int)gnutls_record_recv(tls.session, answer, sizeof(answer));
+	}
+	return r > 0 ? mem_strndup(answer, strcspn(answer, "\r")) : NULL;
+}
+
+static void expect_by_tls(struct serve *serve, const char *folder, const char *name,
+			  const char *headers, const char *status)
+{
+	const struct tls_who who = { folder, name, NULL };
+	_free_ char *line = get_by_tls(serve, &who, headers);
+
+	if (!status) {
+		assert_null(line);
+	} else {
+		assert_non_null(line);
+		assert_string_equal(line, status);
+	}
+}
+
+static void test_tls(void **state)
+{
+	static const char text[] =
+		"tls_server_config: {cert_file: server.pem, key_file: server.key, client_ca_file: "
+		"ca.pem, client_auth_type: RequireAndVerifyClientCert}\n" ALICE;
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, text);
+	char path[256];
+
+	(void)state;
+	cert_make(folder, &(struct cert_wish){ .name = "client", .issuer = "ca" });
+	cert_make(folder, &(struct cert_wish){ .name = "stranger" });
+	assert_true(serve_is_https(serve));
+	expect_by_tls(serve, folder, "client", RIGHT, "HTTP/1.1 200 OK");
+	expect_by_tls(serve, folder, "client", WRONG, "HTTP/1.1 401 Unauthorized");
+	expect_by_tls(serve, folder, "client", "", "HTTP/1.1 401 Unauthorized");
+	expect_by_tls(serve, folder, "stranger", RIGHT, NULL);
+	expect_by_tls(serve, folder, NULL, RIGHT, NULL);
+	assert_int_equal(sample.collected, 1);
+	/* broken: the sentence comes through the connection that was good */
+	cert_config(path, folder, "basic_auth_users: {}\n");
+	expect_by_tls(serve, folder, "client", RIGHT, "HTTP/1.1 503 Service Unavailable");
+	expect_by_tls(serve, folder, NULL, RIGHT, NULL);
+	cert_config(path, folder, text);
+	expect_by_tls(serve, folder, "client", RIGHT, "HTTP/1.1 200 OK");
+	assert_int_equal(sample.collected, 2);
+}
+
+/* A new connection is made with the new certificate, without a restart. */
+static void test_tls_rotation(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, CERT_PAIR);
+	const struct cert_wish wish = { .name = "server", .issuer = "ca" };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		_tls_client_ struct tls_client tls;
+		_client_ struct client client;
+		const gnutls_datum_t *chain;
+		gnutls_datum_t pem, der;
+		int r = GNUTLS_E_AGAIN;
+		unsigned n;
+
+		cert_make(folder, &wish);
+		client_connect(&client, serve);
+		fcntl(client.fd, F_SETFL, O_NONBLOCK);
+		tls_client_open(&tls, client.fd, &(struct tls_who){});
+		for (int j = 0; j < TLS_TURNS_MAX && r == GNUTLS_E_AGAIN; j++) {
+			r = gnutls_handshake(tls.session);
+			turn_serve(serve);
+		}
+		assert_int_equal(r, 0);
+		chain = gnutls_certificate_get_peers(tls.session, &n);
+		pem = cert_read(folder, "server", ".pem");
+		assert_int_equal(gnutls_pem_base64_decode2("CERTIFICATE", &pem, &der), 0);
+		assert_int_equal(chain[0].size, der.size);
+		assert_memory_equal(chain[0].data, der.data, der.size);
+		gnutls_free(pem.data);
+		gnutls_free(der.data);
+	}
+}
+
+/* One request on a connection that is open already; whether it is to be closed after it. */
+static bool closes_after(struct serve *serve, struct tls_client *tls)
+{
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n";
+	char answer[4096] = {};
+	size_t n = 0;
+
+	assert_true(gnutls_record_send(tls->session, request, strlen(request)) > 0);
+	for (int i = 0; i < TLS_TURNS_MAX && !strstr(answer, "\r\n\r\nok\n"); i++) {
+		ssize_t r = gnutls_record_recv(tls->session, answer + n, sizeof(answer) - 1 - n);
+
+		turn_serve(serve);
+		n += r > 0 ? (size_t)r : 0;
+	}
+	assert_memory_equal(answer, "HTTP/1.1 200 OK", 15);
+	return strstr(answer, "Connection: close") != NULL;
+}
+
+/* Who keeps his connection gets one answer more after a change, and then has to come anew. */
+static void test_tls_change_ends_connections(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, CERT_PAIR);
+	_tls_client_ struct tls_client tls;
+	_client_ struct client client;
+	int r = GNUTLS_E_AGAIN;
+
+	(void)state;
+	client_connect(&client, serve);
+	fcntl(client.fd, F_SETFL, O_NONBLOCK);
+	tls_client_open(&tls, client.fd, &(struct tls_who){});
+	for (int i = 0; i < TLS_TURNS_MAX && r == GNUTLS_E_AGAIN; i++) {
+		r = gnutls_handshake(tls.session);
+		turn_serve(serve);
+	}
+	assert_int_equal(r, 0);
+	assert_false(closes_after(serve, &tls));
+	assert_false(closes_after(serve, &tls));
+	cert_make(folder, &(struct cert_wish){ .name = "server", .issuer = "ca" });
+	assert_true(closes_after(serve, &tls));
+}
+
+/* Plain HTTP on the port of HTTPS gets nothing, and harms nobody. */
+static void test_http_to_https(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = { .n_series = 1 };
+	_serve_ struct serve *serve = start_with(&sample, folder, CERT_PAIR);
+	_client_ struct client client;
+
+	(void)state;
+	client_connect(&client, serve);
+	client_send(&client, "GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n");
+	assert_true(client_closed_within(&client, 5000));
+	assert_null(client.in.text && strstr(client.in.text, "HTTP/") ? client.in.text : NULL);
+	assert_int_equal(sample.collected, 0);
+	expect_by_tls(serve, folder, NULL, "", "HTTP/1.1 200 OK");
+}
+
+static void test_bad_web_config(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct sample sample = {};
+	struct serve_content content = sample_content(&sample);
+	char path[256];
+	struct serve_options options = {
+		.addresses = loopback,
+		.n_addresses = 1,
+		.web_config = cert_config(path, folder, "tls_server_config: {cert_file: x}\n"),
+	};
+	struct serve *serve = NULL;
+	struct err err = {};
+
+	(void)state;
+	assert_int_equal(serve_open(&options, &content, &serve, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "lacks the key \"key_file\""));
+	assert_null(serve);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +806,17 @@ int main(void)
 		cmocka_unit_test(test_port_in_use),
 		cmocka_unit_test(test_bad_options),
 		cmocka_unit_test(test_several_addresses_and_sockets),
+		cmocka_unit_test(test_basic_auth),
+		cmocka_unit_test(test_password_that_takes_long),
+		cmocka_unit_test(test_client_that_does_not_wait),
+		cmocka_unit_test(test_headers_of_the_file),
+		cmocka_unit_test(test_file_that_breaks),
+		cmocka_unit_test(test_body_and_password),
+		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_tls_rotation),
+		cmocka_unit_test(test_tls_change_ends_connections),
+		cmocka_unit_test(test_http_to_https),
+		cmocka_unit_test(test_bad_web_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

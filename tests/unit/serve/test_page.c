@@ -67,12 +67,13 @@ static void test_concerns(void **state)
 	(void)state;
 	sample_fill(&page);
 	page_concerns(&page, &list);
-	assert_int_equal(list.n, 4);
-	expect_concern(&list, 0, false, page.functions.at[0].name, "partial: the bytes differ");
-	expect_concern(&list, 1, true, "dkg::run",
+	assert_int_equal(list.n, 5);
+	expect_concern(&list, 0, true, "node-2", "ended");
+	expect_concern(&list, 1, false, page.functions.at[0].name, "partial: the bytes differ");
+	expect_concern(&list, 2, true, "dkg::run",
 		       "absent: nothing of that name is in the program");
-	expect_concern(&list, 2, false, "dkg::run", "3 calls were lost: its counts are too low");
-	expect_concern(&list, 3, false, "mpc_votes_total", "one place is not probed");
+	expect_concern(&list, 3, false, "dkg::run", "3 calls were lost: its counts are too low");
+	expect_concern(&list, 4, false, "mpc_votes_total", "one place is not probed");
 }
 
 static void test_concerns_of_an_empty_page(void **state)

@@ -58,6 +58,10 @@ static void test_functions(void **state)
 	assert_int_equal(json_object_get_int64(get(fn, "started")), 12345);
 	assert_true(json_object_get_double(get(fn, "p50_seconds")) == 0.00451);
 	assert_null(get(fn, "p99_seconds"));
+	assert_int_equal(json_object_array_length(get(fn, "latencies")), 4);
+	assert_true(json_object_get_double(get(row(fn, "latencies", 1), "up_to_seconds")) == 0.01);
+	assert_int_equal(json_object_get_int64(get(row(fn, "latencies", 1), "calls")), 100);
+	assert_null(get(row(fn, "latencies", 3), "up_to_seconds"));
 	instance = row(fn, "instances", 1);
 	assert_string_equal(json_object_get_string(get(instance, "where")),
 			    "inlined in " SAMPLE_EVIL);
@@ -66,6 +70,34 @@ static void test_functions(void **state)
 	fn = row(root, "functions", 1);
 	assert_null(get(fn, "calls_per_second"));
 	assert_int_equal(json_object_array_length(get(fn, "instances")), 0);
+	json_object_put(root);
+}
+
+static void test_values(void **state)
+{
+	_page_ struct page page = {};
+	struct json_object *root, *metric, *line;
+
+	(void)state;
+	sample_fill(&page);
+	root = parse(&page);
+	metric = row(root, "metrics", 0);
+	assert_int_equal(json_object_get_int64(get(metric, "series_at_zero")), 3);
+	line = row(metric, "rows", 0);
+	assert_string_equal(json_object_get_string(get(line, "of")), "value");
+	assert_string_equal(json_object_get_string(get(get(line, "labels"), "result")), "approve");
+	assert_string_equal(json_object_get_string(get(get(line, "labels"), "protocol")),
+			    SAMPLE_EVIL);
+	assert_int_equal(json_object_array_length(get(line, "nodes")), 2);
+	assert_int_equal(json_object_get_int64(row(line, "nodes", 1)), 34);
+	assert_int_equal(json_object_get_int64(get(line, "all")), 1234);
+	line = row(row(root, "metrics", 1), "rows", 0);
+	assert_true(json_object_get_double(row(line, "nodes", 0)) == -5);
+	assert_null(row(line, "nodes", 1));
+	assert_null(get(line, "all"));
+	line = row(row(root, "metrics", 2), "rows", 0);
+	assert_string_equal(json_object_get_string(get(line, "of")), "p99");
+	assert_true(json_object_get_double(row(line, "nodes", 0)) == 0.25);
 	json_object_put(root);
 }
 
@@ -105,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_the_rest),
 		cmocka_unit_test(test_empty_page),
 	};

@@ -198,6 +198,32 @@ static void test_telemetry_path(void **state)
 	assert_true(reply.scrape);
 }
 
+static const char *value_of(const struct reply *reply, const char *name)
+{
+	for (size_t i = 0; i < reply->n_headers; i++)
+		if (strcmp(reply->headers[i].name, name) == 0)
+			return reply->headers[i].value;
+	return NULL;
+}
+
+static void test_refusals(void **state)
+{
+	_reply_ struct reply who = {}, wait = {}, other = {};
+
+	(void)state;
+	reply_refuse(&who, 401, "who are you");
+	assert_int_equal(who.status, 401);
+	assert_string_equal(who.body.text, "who are you\n");
+	assert_non_null(strstr(value_of(&who, "WWW-Authenticate"), "Basic"));
+	assert_null(value_of(&who, "Retry-After"));
+	assert_string_equal(value_of(&who, "Cache-Control"), "no-store");
+	reply_refuse(&wait, 429, "later");
+	assert_string_equal(value_of(&wait, "Retry-After"), "1");
+	reply_refuse(&other, 400, "no");
+	assert_null(value_of(&other, "WWW-Authenticate"));
+	assert_null(value_of(&other, "Retry-After"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_health),        cmocka_unit_test(test_landing_page),
 		cmocka_unit_test(test_probes),        cmocka_unit_test(test_nothing_there),
 		cmocka_unit_test(test_other_methods), cmocka_unit_test(test_telemetry_path),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
