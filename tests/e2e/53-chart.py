@@ -37,6 +37,7 @@ REFUSED = {
     "a NetworkPolicy for sidecars": (["mode=sidecar", "networkPolicy.enabled=true"], "cut the nodes off"),
     "both monitors": (["serviceMonitor.enabled=true", "podMonitor.enabled=true"], "count twice"),
     "packs from two places": (["packs.configMap=a", "packs.hostPath=/b"], "one place"),
+    "a volume without a node's pod": (["packs.volume=a"], "mode sidecar"),
     "an alert that does not exist": (["prometheusRule.enabled=true", "prometheusRule.disabled={Nope}"], "no such alert"),
 }
 
@@ -231,6 +232,7 @@ def check_sidecar(report, helms, folder):
             pod = next(d for d in documents if d["kind"] == "StatefulSet")["spec"]["template"]["spec"]
             names = [c["name"] for c in pod["containers"]]
             faults += [] if pod["shareProcessNamespace"] and names == ["mpc-node", "mpc-bpf-agent"] else [f"containers {names}"]
+            faults += [] if pod["containers"][1]["volumeMounts"][0]["name"] in [v["name"] for v in pod["volumes"]] else ["no packs"]
             faults += ["the agent's trouble would take the node out of service"] if "readinessProbe" in pod["containers"][1] else []
             faults += [] if any(d["kind"] == "PrometheusRule" for d in documents) else ["no alerts"]
             faults += [f for v in KUBERNETES if v >= NEEDS["wallet"] for d in documents for f in object_faults(d, v)]

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -46,26 +47,40 @@ def sources():
     return code, list(lines)
 
 
-def archive(kind, packages, hooks=()):
+def _key(kind, packages):
+    return hashlib.sha256(repr((kind, sources()[0], sorted(packages))).encode()).hexdigest()[:16]
+
+
+def _forget_old():
+    for old in (*cache().glob("root-*.tar"), *cache().glob("store-*")):
+        if time.time() - old.stat().st_mtime > OLD:
+            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+
+
+def archive(kind, packages):
     """A tar file of a small Debian with those packages in it."""
     code, lines = sources()
-    packages = sorted(packages)
-    key = hashlib.sha256(repr((code, packages, hooks)).encode()).hexdigest()[:16]
-    path = cache() / f"root-{kind}-{key}.tar"
+    path = cache() / f"root-{kind}-{_key(kind, packages)}.tar"
     with locked(f"root-{kind}"):
         if not path.exists():
             new = path.with_suffix(".new")
             pin = [f"--setup-hook=copy-in {BACKPORTS_PIN} /etc/apt/preferences.d"] if BACKPORTS_PIN.exists() else []
             done = live.run("mmdebstrap", "--variant=apt", "--quiet", "--format=tar", f"--include={','.join(packages)}",
-                            *pin, *hooks, code, new, "-", input="\n".join(lines) + "\n", seconds=900)
+                            *pin, code, new, "-", input="\n".join(lines) + "\n", seconds=900)
             if done.returncode:
                 raise RuntimeError(f"mmdebstrap: {done.stderr.strip()[-500:]}")
             new.rename(path)
         os.utime(path)
-        for old in cache().glob("root-*.tar"):
-            if time.time() - old.stat().st_mtime > OLD:
-                old.unlink(missing_ok=True)
+        _forget_old()
     return path
+
+
+def archive_folder(kind, packages):
+    """A folder for what is made of that archive, kept as long."""
+    folder = cache() / f"store-{kind}-{_key(kind, packages)}"
+    folder.mkdir(exist_ok=True)
+    os.utime(folder)
+    return folder
 
 
 def unpack(path, folder):

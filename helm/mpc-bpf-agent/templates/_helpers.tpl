@@ -127,7 +127,9 @@ securityContext: {{- include "mpc-bpf-agent.securityContext" . | trim | nindent 
 {{- if and .Values.profile (eq .Values.mode "daemonset") }}
 - {name: profile, mountPath: /etc/mpc-bpf-agent/profile, readOnly: true}
 {{- end }}
-{{- if or .Values.packs.configMap .Values.packs.hostPath }}
+{{- if .Values.packs.volume }}
+- {name: {{ .Values.packs.volume }}, mountPath: /usr/lib/mpc-bpf-agent/packs, readOnly: true}
+{{- else if or .Values.packs.configMap .Values.packs.hostPath }}
 - {name: packs, mountPath: /usr/lib/mpc-bpf-agent/packs, readOnly: true}
 {{- end }}
 {{- if .Values.webConfig.existingSecret }}
@@ -171,8 +173,7 @@ For the chart of the node: the container that goes into its pod, which must have
 {{- end -}}
 
 {{- define "mpc-bpf-agent.sidecarVolumes" -}}
-{{- $volumes := include "mpc-bpf-agent.volumes" .subchart | trim -}}
-{{- default "[]" $volumes -}}
+{{- include "mpc-bpf-agent.volumes" .subchart | trim -}}
 {{- end -}}
 
 {{/* What cannot be meant, in one sentence. */}}
@@ -182,7 +183,8 @@ For the chart of the node: the container that goes into its pod, which must have
 {{- if and $sidecar .Values.networkPolicy.enabled }}{{ fail "networkPolicy is for mode daemonset: in mode sidecar it would cut the nodes off from each other; let Prometheus reach the agent's port in the policy of the nodes" }}{{ end -}}
 {{- if and $sidecar .Values.profile }}{{ fail "profile is for mode daemonset: in mode sidecar mount your profile into the pod and name it in agent.extraArgs" }}{{ end -}}
 {{- if and $sidecar .Values.packs.hostPath }}{{ fail "packs.hostPath is for mode daemonset: in mode sidecar use packs.configMap, or put the pack into the node's image" }}{{ end -}}
-{{- if and .Values.packs.configMap .Values.packs.hostPath }}{{ fail "packs.configMap and packs.hostPath are given both: packs are mounted from one place" }}{{ end -}}
+{{- if and .Values.packs.volume (not $sidecar) }}{{ fail "packs.volume is for mode sidecar: an agent of its own has no pod of a node; use packs.configMap or packs.hostPath" }}{{ end -}}
+{{- if gt (len (compact (list .Values.packs.configMap .Values.packs.hostPath .Values.packs.volume))) 1 }}{{ fail "packs names more than one of configMap, hostPath and volume: packs are mounted from one place" }}{{ end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}{{ fail "serviceMonitor and podMonitor are enabled both: every sample would count twice" }}{{ end -}}
 {{- if and .Values.appArmorProfile (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) }}{{ fail (printf "appArmorProfile needs Kubernetes 1.30 or newer, this is %s" .Capabilities.KubeVersion.Version) }}{{ end -}}
 {{- end -}}
