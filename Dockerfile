@@ -17,7 +17,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS build
 WORKDIR /src
 # What is installed changes rarely: before the sources, so that it is kept.
-COPY scripts/setup scripts/lib.sh scripts/
+COPY scripts/setup scripts/*.sh scripts/
 # hadolint ignore=DL3008
 RUN apt-get update \
  && scripts/setup build \
