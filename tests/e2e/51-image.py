@@ -39,6 +39,8 @@ class Buildah:
         packages = [*(w.split(">=")[0] for w in words), "busybox-static", "ca-certificates"]
         self.folder, self.run_folder = root.archive_folder("image", packages), folder / "run"
         self.made = []
+        self("umount", "--all", check=False)  # of a test that was ended
+        self("rm", "--all", check=False)
         if self("inspect", "--type=image", BASE, check=False).returncode:
             container = self("from", "scratch").stdout.strip()
             debian = root.archive("image", packages)
