@@ -123,8 +123,7 @@ unit: ## unit tests under address and undefined-behaviour sanitizers, no root
 	@tests/run unit
 check: ## format, lints, room order, clang-tidy and unit tests, no root
 	@tests/run lint unit
-test: ## everything above and the end-to-end tests; installs what they need
-	@scripts/setup build unit check fuzz cluster e2e vm debian-rust
+test: setup ## everything above and the end-to-end tests; installs what they need
 	@env -u MAKEFLAGS $(MAKE) --no-print-directory all
 	@tests/run all
 fuzz: ## fuzzers of the pack reader and of the resolver, FUZZ_SECONDS each (3600)
@@ -132,19 +131,20 @@ fuzz: ## fuzzers of the pack reader and of the resolver, FUZZ_SECONDS each (3600
 demo: ## five nodes of a threshold wallet, watched from outside
 	@scripts/demo
 bench: ## what a probe costs on this machine
-	@scripts/setup build bench
-	@scripts/bench
+	@scripts/setup build bench && scripts/bench
 setup: ## install what the build and the tests need (as root, Debian)
-	@scripts/setup build unit check fuzz cluster e2e vm debian-rust
+	@scripts/setup build unit check fuzz cluster e2e ship vm debian-rust
 format: ## reformat the C sources in place
 	$(FORMAT) -i $(wildcard user/*/*.[ch] bpf/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
 
 install: all ## install the agent below $(DESTDIR)$(PREFIX)
-	install -D -m 755 build/mpc-bpf-agent $(DESTDIR)$(PREFIX)/bin/mpc-bpf-agent
+	@scripts/install "$(DESTDIR)" "$(PREFIX)"
+deb: all ## a Debian package of the agent, in build/
+	@scripts/deb
 clean: ## remove build/
 	rm -rf build
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: all unit-programs tidy unit check test fuzz demo bench setup format install clean help
+.PHONY: all unit-programs tidy unit check test fuzz demo bench setup format install deb clean help
 -include $(shell find build -name '*.d' 2>/dev/null)

