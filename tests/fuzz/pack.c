@@ -47,10 +47,14 @@ static void want_label(struct wish *wish, size_t func, unsigned slot, char *labe
 		value->choices[value->n_choices++] = (struct profile_choice){ label, label };
 }
 
-/* Most labels, but for long ones. */
+/* Most labels, but for long ones; and of some values that calls are skipped. */
 static void want_choice(struct wish *wish, size_t func, unsigned slot,
 			const struct plan_choice *choice)
 {
+	struct profile_value *value = &wish->profile.funcs[func].values[slot];
+
+	if (choice->skip && choice->raw % 2 && value->n_choices < CHOICES)
+		value->choices[value->n_choices++] = (struct profile_choice){ (char *)"0", NULL };
 	if (choice->label && strlen(choice->label) <= 8)
 		want_label(wish, func, slot, choice->label);
 }
@@ -120,7 +124,7 @@ static void leads_on(const struct abi_value *value, size_t test, unsigned target
 	if (target & ABI_GOTO)
 		HOLDS((target & ~ABI_GOTO) > test && (target & ~ABI_GOTO) < value->n_tests);
 	else
-		HOLDS(target == ABI_UNKNOWN || target < n_labels);
+		HOLDS(target == ABI_UNKNOWN || target == ABI_SKIP || target < n_labels);
 }
 
 static void follows_tests(const struct abi_value *value, size_t n_labels)

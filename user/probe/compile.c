@@ -149,8 +149,10 @@ static bool is_asked_for(const struct profile_value *want, const struct plan_val
 	if (want->kind == PROFILE_VALUE_OUTCOME || want->is_number != number ||
 	    want->is_key != plan_is_key(value))
 		return false;
+	if (value->reading == PLAN_LABEL)
+		return true;
 	text = plan_value_text(want);
-	return value->reading == PLAN_LABEL || (value->text && strcmp(text, value->text) == 0);
+	return value->text && strcmp(text, value->text) == 0;
 }
 
 /* NULL, or what is wrong with the way to a key. */
