@@ -127,7 +127,7 @@ static __noinline bool put_span(const struct abi_span_key *at, u64 now, u32 own)
 {
 	struct abi_span_state open = { .opened_ns = now };
 	u64 *places = &span_places[at->node & (ABI_NODES_MAX - 1)];
-	long failed = -ENOSPC;
+	int failed = -ENOSPC; /* before 6.4 the upper half of what is returned is 0 */
 
 	if (__sync_fetch_and_add(places, 1) < ABI_SPAN_NODE_MAX)
 		failed = bpf_map_update_elem(&span_table, at, &open, BPF_NOEXIST);

@@ -804,8 +804,9 @@ static void test_spans(struct bench *b)
 	order(&b->child, 'k', 0);
 	read_cells(b);
 	result(of_spans(b, ABI_SPAN_OPENED) == KEYS && spans_balanced(b),
-	       "of 8 threads that begin the same spans one opens each", "%lu opened",
-	       of_spans(b, ABI_SPAN_OPENED));
+	       "of 8 threads that begin the same spans one opens each",
+	       "%lu opened, %lu found no room", of_spans(b, ABI_SPAN_OPENED),
+	       of_spans(b, ABI_SPAN_LOST_FULL));
 	order(&b->child, 'k', 1);
 	read_cells(b);
 	sum = series_of(b, M_SPAN, 0, 0);
