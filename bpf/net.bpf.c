@@ -134,6 +134,13 @@ static __always_inline bool is_owned(struct sock *sk)
 	return BPF_CORE_READ(sk, sk_lock.owned);
 }
 
+static __noinline u64 inode_of(struct sock *sk)
+{
+	struct socket_alloc *socket = (void *)BPF_CORE_READ(sk, sk_socket);
+
+	return socket ? BPF_CORE_READ(socket, vfs_inode.i_ino) : 0;
+}
+
 /* The number of who is at the other end. */
 static __noinline u32 peer_of(struct sock *sk)
 {
@@ -210,6 +217,7 @@ static __noinline struct abi_net_sock *learn(u64 sk, u32 node, u32 flags)
 	struct abi_net_sock s = { .node = node, .flags = flags, .protocol = IPPROTO_TCP };
 
 	s.state = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_state);
+	s.inode = inode_of((struct sock *)sk);
 	if (flags & ABI_NET_BEFORE) {
 		rebase((struct sock *)sk, &s);
 		s.peer = peer_of((struct sock *)sk);
@@ -259,12 +267,16 @@ static __always_inline void finish(u32 block, struct abi_net_sock *s)
 	s->established_ns = s->closed_ns = 0;
 }
 
-/* What happened while nobody had it is counted now. */
-static __noinline void take(struct abi_net_sock *s, u32 node)
+/* What happened while nobody had it is counted now. User space may have found it too. */
+static __noinline void take(struct sock *sk, struct abi_net_sock *s, u32 node)
 {
+	u64 cookie = adoptable ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
 	u32 block = block_of(node, s->peer);
 
 	s->node = node;
+	s->inode = inode_of(sk);
+	if (cookie && !bpf_map_delete_elem(&adopt, &cookie))
+		__sync_fetch_and_add(&adoptable, -1);
 	if (s->flags & ABI_NET_OPEN)
 		count(block, ABI_NET_ACCEPTS, 1);
 	if (s->flags & ABI_NET_RESET_IN)
@@ -278,12 +290,13 @@ static __noinline void take(struct abi_net_sock *s, u32 node)
 
 /* The current process is at work on the socket. One that was handed on counts for its
  * new owner from then on. */
-static __always_inline void touch(struct abi_net_sock *s, const struct abi_node *node)
+static __always_inline void touch(struct sock *sk, struct abi_net_sock *s,
+				  const struct abi_node *node)
 {
 	if (!node)
 		return;
 	if (s->node == ABI_NET_NO_NODE)
-		take(s, node->index);
+		take(sk, s, node->index);
 	else if (s->node != node->index)
 		s->node = node->index;
 }
@@ -416,7 +429,7 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
 		s = first_seen(sk, old, new, node);
 	if (!s)
 		return 0;
-	touch(s, node);
+	touch(sk, s, node);
 	changed(sk, s, old, new);
 	return 0;
 }
@@ -431,7 +444,7 @@ int on_destroy(struct bpf_raw_tracepoint_args *ctx)
 	if (!s)
 		return 0;
 	if (is_owned(sk))
-		touch(s, current_node());
+		touch(sk, s, current_node());
 	settle(sk, s);
 	if (s->node == ABI_NET_NO_NODE && s->flags & ABI_NET_OPEN)
 		count_self(ABI_NET_UNTAKEN);
@@ -464,7 +477,7 @@ int on_read(struct bpf_raw_tracepoint_args *ctx)
 		s = learn((u64)sk, node->index, ABI_NET_BEFORE);
 	if (!s)
 		return 0;
-	touch(s, node);
+	touch(sk, s, node);
 	settle(sk, s);
 	return 0;
 }
@@ -482,7 +495,7 @@ int on_retransmit(struct bpf_raw_tracepoint_args *ctx)
 static __always_inline void reset(struct sock *sk, struct abi_net_sock *s, u32 cell, u32 flag)
 {
 	if (is_owned(sk))
-		touch(s, current_node());
+		touch(sk, s, current_node());
 	settle(sk, s);
 	if (s->node < n_nodes)
 		count(block_of(s->node, s->peer), cell, 1);
@@ -515,13 +528,6 @@ int on_reset_received(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /* ---- UDP ------------------------------------------------------------------------- */
-
-static __noinline u64 inode_of(struct sock *sk)
-{
-	struct socket_alloc *socket = (void *)BPF_CORE_READ(sk, sk_socket);
-
-	return socket ? BPF_CORE_READ(socket, vfs_inode.i_ino) : 0;
-}
 
 static __noinline u32 udp_adopted(struct sock *sk)
 {
@@ -616,7 +622,7 @@ static __always_inline void message(struct sock *sk, int size, u32 bytes_cell, u
 	if (protocol == IPPROTO_TCP) {
 		s = tcp_of((u64)sk);
 		if (s)
-			touch(s, node);
+			touch(sk, s, node);
 	} else if (protocol == IPPROTO_UDP) {
 		udp_touch(sk, node->index);
 		if (size < 0)

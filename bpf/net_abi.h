@@ -97,8 +97,8 @@ struct abi_net_sock {
 	__u8 state; /* TCP_… */
 	__u8 flags;
 	__u8 protocol;
-	__u8 error; /* reported while nobody had taken it */
-	__u8 pad[4];
+	__u8 error;  /* reported while nobody had taken it */
+	__u32 inode; /* 0: no process has it */
 };
 
 /* Events of one kind that wait until it is known whose socket it is. */

@@ -25,6 +25,7 @@ from books import Scrape
 
 NODE = Path(__file__).with_name("net_node.py")
 A, B = "10.99.0.1", "10.99.0.2"
+A6, B6 = "fd99::1", "fd99::2"
 PORT = 7000
 TCP = ("inet_sock_set_state", "tcp_destroy_sock", "tcp_probe", "tcp_rcv_space_adjust")
 
@@ -63,8 +64,8 @@ class Namespace:
 
 
 class Node(live.Process):
-    def __init__(self, where, program, folder, name):
-        super().__init__(*where.enter, program, NODE, log=folder / f"node-{name}.log", stdin=subprocess.PIPE,
+    def __init__(self, where, program, folder, name, log=None):
+        super().__init__(*where.enter, program, NODE, log=folder / f"node-{log or name}.log", stdin=subprocess.PIPE,
                          env={"NODE_ID": name, "PYTHONHOME": sys.base_prefix})
         self.name, self.answers = name, 0
         self.until_said("ready")
@@ -381,6 +382,59 @@ def unreachable(report, watch, one):
             ("reported", ours, "books", told.get("ECONNREFUSED", 0))]))
 
 
+def other_family(report, watch, one, two):
+    """IPv6, and IPv4 on a socket of IPv6."""
+    two.tell("listen", name="six", port=PORT + 5, address="::")
+    watch.look()
+    books = {"sent": 0, "received": 0}
+    for to in (B6, B):
+        two.tell("serve", name="six", times=4, reply=300)
+        for name, n in one.tell("dial", to=[to, PORT + 5], size=2000, times=4).items():
+            books[name] = books.get(name, 0) + n
+        two.tell("join", name="six")
+    time.sleep(0.3)
+    watch.since()
+    got = lambda node, way: watch.ours("network_bytes_total", node, direction=way, protocol="tcp")
+    report.check("IPv6, and IPv4 at a socket of IPv6", differ([
+        ("sent by one", got("one", "sent"), "books", books["sent"]),
+        ("received by one", got("one", "received"), "books", books["received"]),
+        ("received by two", got("two", "received"), "books", books["sent"]),
+        ("accepted", watch.ours("network_tcp_connections_total", "two", direction="in"), "books", books["connected"])]))
+    if needs(report, watch, "UDP over IPv6", "sock_send_length", "sock_recv_length"):
+        watch.look()
+        port = two.tell("udp", name="six", address=B6)["port"]
+        one.tell("udp", name="six", address=A6)
+        mine = one.tell("udp_send", name="six", size=500, times=10, to=[B6, port])
+        theirs = two.tell("udp_receive", name="six", seconds=0.3)
+        kernel = watch.since()
+        udp = lambda node, way: watch.ours("network_packets_total", node, direction=way, protocol="udp")
+        report.check("UDP over IPv6", differ([("sent", udp("one", "sent"), "books", mine["datagrams"]),
+                                              ("received", udp("two", "received"), "books", theirs["datagrams"])]))
+    two.tell("close", name="six")
+
+
+def restarted(report, watch, a, program, folder, three, two):
+    """A node that comes back goes on counting, its own sockets and no others."""
+    watch.look()
+    before = watch.scrape
+    three.child.stdin.close()
+    three.child.wait(30)
+    live.wait_for("the agent sees its end", lambda: Scrape(watch.agent.metrics()).get(
+        "mpc_bpf_agent_target_up", node_id="three") == 0)
+    again = Node(a, program, folder, "three", log="three-again")
+    live.wait_for("the agent sees it again", lambda: Scrape(watch.agent.metrics()).get(
+        "mpc_bpf_agent_target_up", node_id="three") == 1)
+    two.tell("serve", name="l", times=3, reply=70)
+    mine = again.tell("dial", to=[B, PORT], size=900, times=3)
+    two.tell("join", name="l")
+    time.sleep(0.3)
+    watch.since()
+    wants = [(f"three {way}", watch.now.get("network_bytes_total", node_id="three", protocol="tcp", direction=way) -
+              before.get("network_bytes_total", node_id="three", protocol="tcp", direction=way), "books", mine[way])
+             for way in ("sent", "received")]
+    report.check("a node that comes back goes on counting", differ(wants))
+
+
 def shared(report, watch, one, two, three, four, stranger):
     """Nodes of one host, at once, and two that listen at one port."""
     two.tell("listen", name="r", port=PORT + 1, reuse=True)
@@ -499,8 +553,9 @@ def main():
         shutil.copy(os.path.realpath(sys.executable), program)
         a, b = Namespace(folder, "a"), Namespace(folder, "b")
         a.do("ip", "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", str(b.holder.pid))
-        for place, address in ((a, A), (b, B)):
+        for place, address, address6 in ((a, A, A6), (b, B, B6)):
             place.do("ip", "address", "add", f"{address}/24", "dev", "cable")
+            place.do("ip", "address", "add", f"{address6}/64", "dev", "cable", "nodad")
             # so that snmp, which counts what the cable brings at once, counts segments
             place.do("ip", "link", "set", "cable", "gso_max_segs", "1", "up")
         with live.Agent(folder, "--profile", "net", "--exe", program, "--program-stats") as agent:
@@ -520,6 +575,8 @@ def main():
             sockets(report, watch, a, b, one, two)
             datagrams(report, watch, a, b, one, two, stranger)
             shared(report, watch, one, two, three, four, stranger)
+            other_family(report, watch, one, two)
+            restarted(report, watch, a, program, folder, three, two)
             healthy(report, agent)
             costs(report, agent)
         before(report, folder, program, a, b, one, two)

@@ -32,6 +32,10 @@ def add(books, **more):
     return books
 
 
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 def send(sock, size, books):
     while size:
         n = sock.send(CHUNK[:size])
@@ -56,7 +60,7 @@ def name_of(error):
 # ---- calls -----------------------------------------------------------------------------
 
 def listen(name, port, reuse=False, address="0.0.0.0"):
-    sock = SOCKETS[name] = socket.socket()
+    sock = SOCKETS[name] = socket.socket(family(address))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if reuse:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -161,7 +165,7 @@ def close(name, times=None, reset=False):
 
 
 def udp(name, address, port=0, buffer=None, to=None):
-    sock = SOCKETS[name] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock = SOCKETS[name] = socket.socket(family(address), socket.SOCK_DGRAM)
     if buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     sock.bind((address, port))

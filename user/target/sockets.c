@@ -41,7 +41,8 @@ static int by_number(const void *a, const void *b)
 static int read_inodes(pid_t tgid, struct inodes *out, struct err *err)
 {
 	_free_ char *path = mem_printf("/proc/%d/fd", tgid);
-	DIR *dir = opendir(path);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	if (!dir)
@@ -50,7 +51,7 @@ static int read_inodes(pid_t tgid, struct inodes *out, struct err *err)
 	while ((entry = readdir(dir))) {
 		char target[64];
 		uint32_t inode;
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		ssize_t n = readlinkat(fd, entry->d_name, target, sizeof(target) - 1);
 
 		if (n <= 0)
 			continue;
@@ -197,28 +198,42 @@ static int take_answer(int fd, uint8_t protocol, const struct inodes *inodes,
 	return 1;
 }
 
-int sockets_of(pid_t tgid, struct socket_list *out, struct err *err)
+/* All four kinds, through an open question socket. */
+static int list_all(int fd, const struct inodes *inodes, struct socket_list *out, struct err *err)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	struct inodes inodes = {};
-	_close_ int fd = -1;
-	int r = read_inodes(tgid, &inodes, err);
+	int r = 0;
 
-	*out = (struct socket_list){};
-	if (r == 0)
-		r = fd = open_diag(tgid, &out->netns, err);
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(families) * ARRAY_SIZE(protocols); i++) {
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families) * ARRAY_SIZE(protocols); i++) {
 		uint8_t protocol = protocols[i % 2];
 
 		r = ask(fd, families[i / 2], protocol, err);
-		while (r == 0 && (r = take_answer(fd, protocol, &inodes, out, err)) == 1)
+		while (r == 0) {
+			r = take_answer(fd, protocol, inodes, out, err);
+			if (r <= 0)
+				break;
 			r = 0;
+		}
+	}
+	return r;
+}
+
+int sockets_of(pid_t tgid, struct socket_list *out, struct err *err)
+{
+	struct inodes inodes = {};
+	int r = read_inodes(tgid, &inodes, err);
+
+	*out = (struct socket_list){};
+	if (r == 0) {
+		_close_ int fd = open_diag(tgid, &out->netns, err);
+
+		r = fd < 0 ? fd : list_all(fd, &inodes, out, err);
 	}
 	free(inodes.list.at);
 	if (r < 0)
 		sockets_free(out);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 void sockets_free(struct socket_list *list)
