@@ -137,9 +137,11 @@ static double seconds_since(const struct timespec *then)
 	return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
 }
 
+/* What the file itself demands holds at once: then there is no going on as before. */
 static bool has_grace(const struct web *web)
 {
-	return web->of_files && seconds_since(&web->since) < WEB_GRACE_SECONDS;
+	return web->of_files && web->latest == web->current &&
+	       seconds_since(&web->since) < WEB_GRACE_SECONDS;
 }
 
 static void tell(const struct web *web, bool good, const char *text)

@@ -187,6 +187,25 @@ static void test_rotation_that_stops_half_way(void **state)
 	assert_true(web_holds(web));
 }
 
+/* A file that demands more than before is not waited for: nobody is served by the old one. */
+static void test_new_file_without_its_pair(void **state)
+{
+	_folder_ char *folder = cert_folder();
+	struct said said = {};
+	_web_ struct web *web = open_web(folder, CERT_PAIR, &said);
+
+	(void)state;
+	renew(web, folder,
+	      "tls_server_config: {cert_file: other.pem, key_file: other.key}\n"
+	      "basic_auth_users: {a: " HASH_SECRET "}\n");
+	assert_false(web_holds(web));
+	assert_int_equal(said.bad, 1);
+	make_other(folder);
+	web_renew(web);
+	assert_true(web_holds(web));
+	assert_non_null(web_config_user(web_current(web), "a"));
+}
+
 /* A connection may still have what was in use before. */
 static void test_reference(void **state)
 {
@@ -248,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_file_that_goes),
 		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_rotation_that_stops_half_way),
+		cmocka_unit_test(test_new_file_without_its_pair),
 		cmocka_unit_test(test_reference),
 		cmocka_unit_test(test_scheme_stays),
 		cmocka_unit_test(test_refused_at_the_start),
