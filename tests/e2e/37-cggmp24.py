@@ -21,12 +21,12 @@ from books import Comparison, Scrape, check_never, compare_counters, compare_fun
 PROFILE = Path(__file__).with_name("cggmp24.yaml")
 POOL = "mpc_presignature_pool_size"
 TARGET = 2  # presignatures of each node
-BURST = 6  # more than there are presignatures
+BURST = 4  # more than there are presignatures
 ONE = 100  # an amount that every node approves
 OUR = ("mpc_signatures_total", "mpc_signature_duration_seconds", "mpc_dkg_duration_seconds")
 
 
-def post(address, path, body, seconds=120):
+def post(address, path, body, seconds=150):
     connection = http.client.HTTPConnection(address, timeout=seconds)
     try:
         connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
@@ -102,8 +102,9 @@ def one_build(report, build):
                  [f"{r['function']} {r['where']}: {r['reason']}" for r in rows if r["state"] != "ready"]
                  + ([] if rows else ["no rows"]))
     with live.Cluster(programs, folder / "cluster") as cluster:
-        agent = live.Agent(folder, "--exe", cluster.node, "--profile", PROFILE)
-        agent.until_said(r"sites attached")
+        agent = live.Agent(folder, "--exe", cluster.node, "--profile", PROFILE, wait=False)
+        agent.until_said(r"serving http://", seconds=120)
+        agent.wait_serving().until_said(r"sites attached")
         first = cluster.members[0]
         began = time.monotonic()
         post(first["rest"], "/dkg", {"protocol": "cggmp24", "threshold": 3, "total_nodes": 5})

@@ -27,8 +27,9 @@ pub const OPTIONS: &[&str] = &[
     "--settle",
 ];
 
-/// A transaction whose end is not seen by then is given up on. Voting ends after 5 s, signing 10 s later.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A transaction whose end is not seen by then is given up on. Voting ends after 5 s, signing 10 s
+/// later, with CGGMP24 30 s later.
+const PATIENCE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(25);
 const PROGRESS: Duration = Duration::from_secs(5);
 const SETTLE_LIMIT: Duration = Duration::from_secs(90);

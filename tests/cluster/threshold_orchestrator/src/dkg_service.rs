@@ -16,7 +16,7 @@ use crate::wire::{DkgInvitation, Message};
 
 const DKG_TIMEOUT: Duration = Duration::from_secs(20);
 /// The proofs take seconds of computing on every node.
-const CGGMP24_DKG_TIMEOUT: Duration = Duration::from_secs(60);
+const CGGMP24_DKG_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Debug, Serialize)]
 pub struct DkgResult {

@@ -21,7 +21,7 @@ use crate::signers;
 use crate::wire::{Message, PresignatureInvitation};
 
 const TARGET_SIZE: usize = 2;
-const TIMEOUT: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// After a batch that failed: doubled each time, up to a minute.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -71,14 +71,15 @@ impl PresignatureService {
         let mut newest = self.keys.cggmp24.watch();
         let mut pause = FIRST_PAUSE;
         loop {
-            let key = newest.borrow_and_update().clone();
-            if let Some(key) = &key {
-                self.pool.retain(key.id).await;
-            }
-            let stats = self.get_stats().await;
-            let missing = stats.target_size.saturating_sub(stats.current_size);
             let mut wait = Duration::MAX;
-            if key.is_some() && missing > 0 {
+            let mut missing = 0;
+            let key = newest.borrow_and_update().clone();
+            if let Some(key) = key {
+                self.pool.retain(key.id).await;
+                let stats = self.get_stats().await;
+                missing = stats.target_size.saturating_sub(stats.current_size);
+            }
+            if missing > 0 {
                 match self.generate_batch(missing).await {
                     Ok(_) => {
                         pause = FIRST_PAUSE;

@@ -26,6 +26,8 @@ use crate::signers;
 use crate::wire::{Message, SignatureShare, SigningInvitation};
 
 const SIGNING_TIMEOUT: Duration = Duration::from_secs(10);
+/// All rounds of CGGMP24 are much computing, where many sign at once.
+const CGGMP24_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, Serialize)]
 pub struct CombinedSignature {
@@ -192,7 +194,7 @@ impl SigningCoordinator {
                 None => run_signing(self.router.register_session(id, signers).await?, key, message).await,
             }
         };
-        match tokio::time::timeout(SIGNING_TIMEOUT, rounds).await {
+        match tokio::time::timeout(CGGMP24_TIMEOUT, rounds).await {
             Ok(signed) => signed,
             Err(_) => Err(Error::Timeout(format!("signing {}", invitation.tx_id))),
         }
