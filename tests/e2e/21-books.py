@@ -47,12 +47,17 @@ def process_vote_is_inlined(report, programs, build):
         report.check(f"{build}, process_vote is ready", faults or ([] if rows else ["not found"]))
 
 
+def look(cluster, agent):
+    page, truths = cluster.look(agent)
+    return Scrape(page), truths
+
+
 class Sums:
     """Durations of one stretch of load, and what the probes cost meanwhile."""
 
     def __init__(self, report, what, cluster, agent, meter):
         self.report, self.what, self.cluster, self.meter = report, what, cluster, meter
-        self.before = sums(Scrape(agent.metrics()), cluster.truths())
+        self.before = sums(*look(cluster, agent))
         self.mark = meter.mark()
 
     def check(self, scrape, truths):
@@ -103,18 +108,19 @@ def one_build(report, build):
         agent = live.Agent(folder, "--exe", cluster.node, "--program-stats", *pack)
         live.never_interrupted(m["pid"] for m in cluster.members)
         report.note(f"{build}: " + agent.until_said(r'msg="([^"]*sites attached[^"]*)"')[1].rpartition("/")[2])
+        first = look(cluster, agent)
         cluster.load(*WARM)
         stretch = Sums(report, f"{build}, calm", cluster, agent, meter)
         cluster.load(*CALM)
-        stretch.check(Scrape(agent.metrics()), cluster.truths())
+        stretch.check(*look(cluster, agent))
 
         stretch = Sums(report, f"{build}, loaded", cluster, agent, meter)
         summary = cluster.load(*FULL)
-        truths, scrape = cluster.truths(), Scrape(agent.metrics())
+        scrape, truths = look(cluster, agent)
         report.note(f"{build}: {summary['transactions_per_second']:.0f} transactions a second")
         faults_happened(report, build, summary, truths)
         report.check(f"{build}, no node ended, panics caught", cluster.dead())
-        result = compare(scrape, truths)
+        result = compare(scrape, truths, first)
         report.note(f"{build}: {result.compared} values compared, {len(result.differences)} differ")
         report.check(f"{build}, all counts equal the books", result.differences)
         stretch.check(scrape, truths)

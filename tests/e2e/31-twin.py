@@ -139,9 +139,14 @@ def only(scrape, truths, twin):
                       for family, series in scrape.samples.items()}
     scrape.types = {name: kind for name, kind in scrape.types.items() if name in metrics or name.startswith("mpc_bpf")}
     for truth in truths.values():
-        for kind in ("counters", "histograms"):
+        for kind in ("counters", "gauges", "histograms"):
             truth[kind] = [series for series in truth[kind] if series["name"] in metrics]
     return scrape, truths
+
+
+def look(nodes, agent, twin):
+    page, truths = nodes.look(agent)
+    return only(Scrape(page), truths, twin)
 
 
 def cluster(report, folder, rebuild, shipped, twin):
@@ -157,9 +162,9 @@ def cluster(report, folder, rebuild, shipped, twin):
         live.never_interrupted(m["pid"] for m in nodes.members)
         report.note(agent.until_said(r'msg="([^"]*sites attached[^"]*)"')[1].rpartition("/")[2])
         nodes.load(*WARM)
-        before, mark = sums(*only(Scrape(agent.metrics()), nodes.truths(), twin)), meter.mark()
+        before, mark = sums(*look(nodes, agent, twin)), meter.mark()
         summary = nodes.load(*LOAD)
-        scrape, truths = only(Scrape(agent.metrics()), nodes.truths(), twin)
+        scrape, truths = look(nodes, agent, twin)
         missing = [f"{f} was never injected" for f in FAULTS if not summary["faults"].get(f)]
         missing += [f"no process_vote was {state}" for state in ("panicked", "cancelled")
                     if not sum(t["functions"]["process_vote"][state] for t in truths.values())]
