@@ -18,6 +18,9 @@ import sys
 TIMEOUT = 10
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+# About the agent, and what the kernel says of the node, of which the node keeps no books.
+NOT_THE_NODES = ("mpc_bpf_agent_", "mpc_network_bytes_", "mpc_network_packets_", "mpc_network_tcp_",
+                 "mpc_network_socket_", "mpc_network_drops_", "mpc_network_udp_")
 CALLS = {  # the agent's families about calls, and what the books call them
     "mpc_bpf_agent_calls_started_total": lambda labels: "started",
     "mpc_bpf_agent_calls_cancelled_total": lambda labels: "cancelled",
@@ -122,7 +125,7 @@ def read_agent(scrape, nodes, booked, clock):
                 continue
             functions.add(function)
             values[node, function, CALLS[name](labels)] = value
-        elif name.startswith("mpc_bpf_agent_"):
+        elif name.startswith(NOT_THE_NODES):
             continue
         elif name.endswith(("_total", "_count")) or name in scrape.gauges:
             values[node, name.removesuffix("_count"), tuple(sorted(labels.items()))] = value

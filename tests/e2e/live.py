@@ -313,7 +313,7 @@ class Cluster:
     def quiet(self):
         """Waits until the books of all nodes have stopped moving but for what nodes do by the clock,
         after restarts too: a task of a node whose peer went away may wait for ever, so that
-        mpc-driver settle would."""
+        mpc-driver settle would. The books then."""
         last, since = None, time.monotonic()
 
         def still():
@@ -323,6 +323,20 @@ class Cluster:
                 last, since = now, time.monotonic()
             return time.monotonic() - since > QUIET
         wait_for("the nodes come to rest", still, seconds=90, every=0.2)
+        return self.truths()
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """The nodes do nothing at all meanwhile, by the clock neither."""
+        pids = [m["pid"] for m in self.members if alive(m["pid"])]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def look(self, agent):
         """The page of an agent and the books of all nodes, which were the same before and after it:
