@@ -74,8 +74,9 @@ def check_restart(report, cluster, agent, folder):
     report.check("a restarted node is found within a second", [f"after {delay:.2f} s"] if delay > FOUND else [])
     time.sleep(3)
     load.stop(seconds=120)
-    truths = cluster.quiet()
-    scrape = Scrape(agent.metrics())
+    cluster.quiet()
+    page, truths = cluster.look(agent)
+    scrape = Scrape(page)
     truths["3"] = added(lives["3"], truths["3"])
     names = sorted({dict(labels)["node_id"] for labels in scrape.samples["mpc_bpf_agent_target_up"]})
     report.check("one series for each node over both lives",
@@ -141,7 +142,8 @@ def main():
             report.check("new nodes are found within a second",
                          [f"node {i} after {d:.2f} s" for i, d in delays.items() if d > FOUND])
             cluster.load("--transactions", 200, "--faults", "all", "--fault-percent", 20, "--settle")
-            result = compare(Scrape(agent.metrics()), cluster.truths())
+            page, truths = cluster.look(agent)
+            result = compare(Scrape(page), truths)
             report.check("nodes younger than the agent, all counts equal the books", result.differences)
             check_restart(report, cluster, agent, folder)
             check_end(report, cluster, agent)

@@ -242,8 +242,10 @@ def check_restarts(report, cluster, agent, folder):
             list(both.map(restart, pair, (turn, turn)))
     report.note(f"{RESTARTS} restarts in {time.monotonic() - began:.0f} s")
     load.stop(seconds=120)
-    truths = {name: added(lives[name], truth) for name, truth in cluster.quiet().items()}
-    result = compare(Scrape(agent.metrics()), truths)
+    cluster.quiet()
+    page, truths = cluster.look(agent)
+    truths = {name: added(lives[name], truth) for name, truth in truths.items()}
+    result = compare(Scrape(page), truths)
     votes = sum(truth["functions"]["process_vote"]["started"] for truth in truths.values())
     report.note(f"{result.compared} values compared, {len(result.differences)} differ; {votes} votes in all lives")
     report.check(f"{RESTARTS} restarts under load, all counts equal the books of all lives", result.differences)
@@ -269,12 +271,15 @@ def check_killed(report, cluster, agent, start):
     report.check("an agent that is killed leaves nothing in the kernel and the nodes", faults + nothing_left(cluster, held))
     time.sleep(1)
     load.stop(seconds=120)
-    before = cluster.quiet()
+    cluster.quiet()
+    before = cluster.truths()
     agent = start()
     try:
         cluster.load("--transactions", 100, "--faults", "all", "--fault-percent", 20, "--seed", 31)
-        truths = {name: since(before[name], truth) for name, truth in cluster.quiet().items()}
-        result = compare(Scrape(agent.metrics()), truths)
+        cluster.quiet()
+        page, truths = cluster.look(agent)
+        truths = {name: since(before[name], truth) for name, truth in truths.items()}
+        result = compare(Scrape(page), truths)
         report.check("the next agent counts all from then on", result.differences)
         held = live.kernel_objects(agent.pid)
     finally:

@@ -22,8 +22,9 @@ import live
 from books import Comparison, Scrape, check_never, compare, compare_functions
 from cost import Meter, check_sums, sums
 
+TRANSACTIONS = 600
 WARM = ("--transactions", 20, "--dkgs", 4, "--faults", "none", "--settle")
-LOAD = ("--seed", 2, "--transactions", 2000, "--dkgs", 32, "--faults", "all", "--fault-percent", 8, "--settle")
+LOAD = ("--seed", 2, "--transactions", TRANSACTIONS, "--dkgs", 16, "--faults", "all", "--fault-percent", 8, "--settle")
 FAULTS = ("double_vote", "invalid_signature", "minority_vote", "malformed_message", "timeout",
           "unrecorded_violation", "panic_vote", "cancel_votes", "drop_peer", "hang_up")
 SHAPES = Path(__file__).with_name("shapes.yaml")
@@ -139,9 +140,14 @@ def only(scrape, truths, twin):
                       for family, series in scrape.samples.items()}
     scrape.types = {name: kind for name, kind in scrape.types.items() if name in metrics or name.startswith("mpc_bpf")}
     for truth in truths.values():
-        for kind in ("counters", "histograms"):
+        for kind in ("counters", "gauges", "histograms"):
             truth[kind] = [series for series in truth[kind] if series["name"] in metrics]
     return scrape, truths
+
+
+def look(nodes, agent, twin):
+    page, truths = nodes.look(agent)
+    return only(Scrape(page), truths, twin)
 
 
 def cluster(report, folder, rebuild, shipped, twin):
@@ -157,15 +163,15 @@ def cluster(report, folder, rebuild, shipped, twin):
         live.never_interrupted(m["pid"] for m in nodes.members)
         report.note(agent.until_said(r'msg="([^"]*sites attached[^"]*)"')[1].rpartition("/")[2])
         nodes.load(*WARM)
-        before, mark = sums(*only(Scrape(agent.metrics()), nodes.truths(), twin)), meter.mark()
-        summary = nodes.load(*LOAD)
-        scrape, truths = only(Scrape(agent.metrics()), nodes.truths(), twin)
+        before, mark = sums(*look(nodes, agent, twin)), meter.mark()
+        summary = nodes.load(*LOAD, seconds=600)
+        scrape, truths = look(nodes, agent, twin)
         missing = [f"{f} was never injected" for f in FAULTS if not summary["faults"].get(f)]
         missing += [f"no process_vote was {state}" for state in ("panicked", "cancelled")
                     if not sum(t["functions"]["process_vote"][state] for t in truths.values())]
-        missing += [] if summary["transactions"] >= 2000 else [f"only {summary['transactions']} transactions"]
+        missing += [] if summary["transactions"] >= TRANSACTIONS else [f"only {summary['transactions']} transactions"]
         missing += [f"the driver says: {n} times {e}" for e, n in summary["errors"].items()]
-        report.check("2,000 transactions, every fault injected", missing)
+        report.check(f"{TRANSACTIONS} transactions, every fault injected", missing)
         report.check("no node ended, panics caught", nodes.dead())
         result = compare(scrape, truths)
         report.note(f"{result.compared} values compared, {len(result.differences)} differ; calls that returned: "

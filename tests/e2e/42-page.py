@@ -11,6 +11,7 @@ stops at, and shows the same without scripts.
 # must-run-on-reference
 # timeout: 240
 
+import contextlib
 import json
 import re
 import shutil
@@ -234,7 +235,7 @@ def main():
         live.OUT.mkdir(parents=True, exist_ok=True)
         programs = live.built("thin", folder)
         with live.Cluster(programs, folder / "cluster") as cluster, live.Agent(folder, "--exe", cluster.node) as agent, \
-                Browser(folder, "light") as browser:
+                Browser(folder, "light") as browser, contextlib.ExitStack() as ice:
             load = cluster.load_until_stopped("--rate", 12, "--faults", "all", "--fault-percent", 20)
             browser.size(1280, 1000)
             browser.go(f"http://{agent.address}/")
@@ -242,6 +243,7 @@ def main():
             check_without_script(report, folder, agent)
             load.stop()
             truths = cluster.quiet()
+            ice.enter_context(cluster.frozen())
             browser.size(1280, 1000)
             browser.go(f"http://{agent.address}/")
             probes = json.loads(live.get(agent.address, "/probes").text)

@@ -282,7 +282,12 @@ def check_debian(report, folder, package, programs):
     control = live.run("dpkg-deb", "-f", package, "Depends").stdout
     depends = re.findall(r"([a-z0-9][a-z0-9.+-]+)(?: \([^)]*\))?(?:,|$)", control.strip())
     debian = folder / "debian"
-    root.unpack(root.archive("systemd", ["systemd", "systemd-sysv", "dbus", *depends]), debian)
+    services = ["etcd-server", "postgresql"]  # the nodes' own, which mpc-driver starts
+    root.unpack(root.archive("systemd", ["systemd", "systemd-sysv", "dbus", *services, *depends]), debian)
+    for unit in ("etcd.service", "postgresql.service"):
+        (debian / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    with open(debian / "etc/passwd", "a", encoding="utf-8") as users:
+        users.write(f"wallet:x:{NODE_USER}:{NODE_USER}::/tmp:/bin/sh\n")  # initdb wants a name for who it runs as
     check_without_systemd(report, debian, package)
     container = Container(debian, folder / "nspawn.log")
     try:

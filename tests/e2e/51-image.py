@@ -165,8 +165,9 @@ def check_alive(report, folder, programs, agent_image, node_image, health):
             report.check("it has found the nodes by the pack of their image", [] if re.search(
                 r"resolved from [^;]*mpc-node\.pack in .* ready, 0 partial, 0 refused, 0 functions absent", agent.said()) else [agent.said()[-500:]])
             cluster.load(*LOAD)
-            truths = cluster.quiet()
-            report.check("it agrees with the nodes' books", compare(Scrape(agent.metrics()), truths).differences)
+            cluster.quiet()
+            page, truths = cluster.look(agent)
+            report.check("it agrees with the nodes' books", compare(Scrape(page), truths).differences)
             done = live.run("chroot", agent_image, health[0], *health[1:-1], f"http://{agent.address}/healthz")
             report.check("its health check answers", [] if done.returncode == 0 and done.stdout.strip() == "ok" else [done.stdout + done.stderr])
 

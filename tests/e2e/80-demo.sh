@@ -83,8 +83,8 @@ ended() {
 	for pid in $(pids_in "$log.text"); do
 		! runs "$pid" || left+="pid $pid "
 	done
-	check "$name, seven processes are gone" "$left of $(pids_in "$log.text")" \
-		test "$(pids_in "$log.text" | wc -w) $left" = "7 "
+	check "$name, eleven processes are gone" "$left of $(pids_in "$log.text")" \
+		test "$(pids_in "$log.text" | wc -w) $left" = "11 "
 	left=
 	while read -r kind id; do
 		if "$bpftool" "$kind" show id "$id" >/dev/null 2>&1; then left+="$kind $id "; fi

@@ -3,7 +3,10 @@
 
 Exact: every series of every counter, every histogram's number of observations, and
 of each watched function the calls started, returned, panicked, cancelled and in
-flight; what only one of the two knows counts as 0 with the other. Of each function
+flight; what only one of the two knows counts as 0 with the other. Every gauge that has
+been set since the agent watches has the number that the books say. What a node does by
+the clock it did before the agent came, too: of such functions only that is compared
+which came after a first look at both. Of each function
 and node, started = finished + cancelled + in flight + lost with lost = 0.
 
 Durations can only be longer than the books': the agent's clock is read in the trap
@@ -13,6 +16,7 @@ than the books', a cumulative bucket never more. How much longer: see cost.py.
 On the command line: books.py CLUSTER_FOLDER HOST:PORT
 """
 
+import math
 import re
 import sys
 
@@ -28,6 +32,24 @@ NEVER = {  # counters that stay at 0 while nothing goes wrong
     "mpc_bpf_agent_values_unreadable_total": "values unreadable",
     "mpc_bpf_agent_program_misses_total": "programs left out",
 }
+FAMILIES = {  # what a wallet's dashboards ask for
+    "mpc_transactions_total": "counter",
+    "mpc_votes_total": "counter",
+    "mpc_byzantine_violations_total": "counter",
+    "mpc_signatures_total": "counter",
+    "mpc_network_errors_total": "counter",
+    "mpc_tls_handshake_failures_total": "counter",
+    "mpc_active_nodes": "gauge",
+    "mpc_consensus_threshold": "gauge",
+    "mpc_presignature_pool_size": "gauge",
+    "mpc_connected_peers": "gauge",
+    "mpc_transaction_queue_size": "gauge",
+    "mpc_signature_duration_seconds": "histogram",
+    "mpc_dkg_duration_seconds": "histogram",
+    "mpc_vote_processing_duration_seconds": "histogram",
+    "mpc_consensus_round_duration_seconds": "histogram",
+}
+CALL_STATES = ("started", "finished", "panicked", "cancelled", "in_flight")
 SUM_SLACK = 1e-6  # decimal places of the two texts
 
 
@@ -135,13 +157,27 @@ class Comparison:
             self.differences.append(f"{what}: books {books:g}, agent {ours:g}")
 
 
-def compare_functions(result, scrape, truth, node):
+def calls_by_the_clock(node, function, name, books, first):
+    """What of the books came after the first look, and what the agent had seen then; None without a look."""
+    if not first or node not in first[1]:
+        return None
+    scrape, truths = first
+    before, seen = truths[node]["functions"].get(name, {}), scrape.calls(node, function)
+    return {state: books[state] - before.get(state, 0) + seen.get(state, 0) for state in CALL_STATES}
+
+
+def compare_functions(result, scrape, truth, node, first=None):
     for function in scrape.functions(node):
         ours = scrape.calls(node, function)
         names = last_segments(function)
-        books = next((truth["functions"][n] for n in names if n in truth["functions"]), {})
+        name = next((n for n in names if n in truth["functions"]), names[-1])
+        books = truth["functions"].get(name, {})
+        if books.get("periodic"):
+            books = calls_by_the_clock(node, function, name, books, first)
+            if books is None:
+                continue
         what = f"node {node} {names[-1] if '<' not in function else names[0]}"
-        for state in ("started", "finished", "panicked", "cancelled", "in_flight"):
+        for state in CALL_STATES:
             result.equal(f"{what} {state}", books.get(state, 0), ours[state])
         ended = ours["finished"] + ours["panicked"] + ours["cancelled"] + ours["in_flight"] + ours["lost"]
         result.equal(f"{what} started = finished + cancelled + in flight + lost", ours["started"], ended)
@@ -161,6 +197,18 @@ def compare_counters(result, scrape, truth, node):
             for labels, value in scrape.samples.get(name, {}).items() if dict(labels).get("node_id") == node}
     for name, labels in sorted(books.keys() | ours.keys()):
         result.equal(f"{name}{dict(labels)}", books.get((name, labels), 0), ours.get((name, labels), 0))
+
+
+def compare_gauges(result, scrape, truth, node):
+    books = {(g["name"], key({**g["labels"], "node_id": node})): g["value"] for g in truth.get("gauges", [])}
+    ours = {(name, labels): value for name, kind in scrape.types.items()
+            if kind == "gauge" and not name.startswith(OWN)
+            for labels, value in scrape.samples.get(name, {}).items() if dict(labels).get("node_id") == node}
+    watched = {name for name, kind in scrape.types.items() if kind == "gauge"}
+    for name, labels in sorted(books.keys() | ours.keys()):
+        if (name, labels) in ours or name in watched:
+            result.equal(f"{name}{dict(labels)}", books.get((name, labels), math.nan),
+                         ours.get((name, labels), math.nan))
 
 
 def compare_histograms(result, scrape, truth, node):
@@ -185,24 +233,26 @@ def compare_histograms(result, scrape, truth, node):
                                       f"books' {book['sum']}")
 
 
-def compare(scrape, truths):
-    """All of the above for {node_id: truth}."""
+def compare(scrape, truths, first=None):
+    """All of the above for {node_id: truth}; first: an earlier scrape and truths that belong to it."""
     result = Comparison()
     check_never(result, scrape)
     for node, truth in truths.items():
-        compare_functions(result, scrape, truth, node)
+        compare_functions(result, scrape, truth, node, first)
         compare_counters(result, scrape, truth, node)
+        compare_gauges(result, scrape, truth, node)
         compare_histograms(result, scrape, truth, node)
     return result
 
 
 def added(first, second):
     """The books of a node that was started again: both lives together, in flight as in the second."""
-    total = {"node_id": second["node_id"], "functions": {}, "counters": [], "histograms": []}
+    total = {"node_id": second["node_id"], "functions": {}, "counters": [], "gauges": second.get("gauges", []), "histograms": []}
     for name in first["functions"].keys() | second["functions"].keys():
         a, b = first["functions"].get(name, {}), second["functions"].get(name, {})
         total["functions"][name] = {k: a.get(k, 0) + b.get(k, 0) for k in a.keys() | b.keys()}
         total["functions"][name]["in_flight"] = b.get("in_flight", 0)
+        total["functions"][name]["periodic"] = a.get("periodic") or b.get("periodic")
     counters = {}
     for c in first["counters"] + second["counters"]:
         at = (c["name"], key(c["labels"]))
@@ -221,7 +271,7 @@ def added(first, second):
 
 def since(earlier, later):
     """What was added to a node's books between two looks into them, in flight as in the later one."""
-    negative = {"functions": {name: {k: -v for k, v in states.items()} for name, states in earlier["functions"].items()},
+    negative = {"functions": {name: {k: -v for k, v in states.items() if k != "periodic"} for name, states in earlier["functions"].items()},
                 "counters": [{**c, "value": -c["value"]} for c in earlier["counters"]],
                 "histograms": [{**h, "count": -h["count"], "sum": -h["sum"], "buckets": [[b, -n] for b, n in h["buckets"]]}
                                for h in earlier["histograms"]]}

@@ -273,8 +273,14 @@ class Agent(Process):
         self.stop()
 
 
+def by_load(truth):
+    """What in a node's books moves only with load."""
+    functions = {name: calls for name, calls in truth["functions"].items() if not calls.get("periodic")}
+    return functions, truth["counters"], truth["histograms"]
+
+
 class Cluster:
-    """Nodes, driven by mpc-driver."""
+    """Nodes and their services, driven by mpc-driver."""
 
     def __init__(self, programs, folder, nodes=5, threshold=3, node=None):
         self.driver = Path(programs) / "mpc-driver"
@@ -283,18 +289,20 @@ class Cluster:
         done = run(self.driver, "up", "--node", self.node, "--dir", self.folder,
                    "--nodes", nodes, "--threshold", threshold)
         state = self.folder / "state.json"
-        self.members = json.loads(state.read_text())["nodes"] if state.exists() else []
-        for member in self.members:
-            watch(member["pid"])
+        state = json.loads(state.read_text()) if state.exists() else {}
+        self.members = state.get("nodes", [])
+        # Services go after the nodes that need them.
+        for process in [*self.members, *filter(None, [state.get("postgres")]), *state.get("etcd", [])]:
+            watch(process["pid"])
         if done.returncode:
             raise RuntimeError(f"mpc-driver up: {done.stderr.strip()}")
 
-    def _load(self, *options):
-        return [str(w) for w in (self.driver, "load", "--dir", self.folder, *options)]
+    def command(self, verb, *options):
+        return [str(w) for w in (self.driver, verb, "--dir", self.folder, *options)]
 
     def load(self, *options, seconds=240):
         """The driver's summary of a load that has come to its end."""
-        done = run(*self._load(*options), seconds=seconds)
+        done = run(*self.command("load", *options), seconds=seconds)
         if done.returncode:
             raise RuntimeError(f"mpc-driver load: {done.stderr.strip()[-400:]}")
         return json.loads(done.stdout)
@@ -303,25 +311,47 @@ class Cluster:
         return Process(*self._load("--until-signal", *options), log=self.folder / "load.log")
 
     def quiet(self):
-        """The books of all nodes once they have stopped moving, after restarts too: a task of
-        a node whose peer went away may wait for ever, so that mpc-driver settle would."""
+        """Waits until the books of all nodes have stopped moving but for what nodes do by the clock,
+        after restarts too: a task of a node whose peer went away may wait for ever, so that
+        mpc-driver settle would. The books then."""
         last, since = None, time.monotonic()
 
         def still():
             nonlocal last, since
-            now = self.truths()
+            now = [by_load(truth) for truth in self.truths().values()]
             if now != last:
                 last, since = now, time.monotonic()
             return time.monotonic() - since > QUIET
-        wait_for("the nodes come to rest", still, seconds=60, every=0.2)
-        return last
+        wait_for("the nodes come to rest", still, seconds=90, every=0.2)
+        return self.truths()
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """The nodes do nothing at all meanwhile, by the clock neither."""
+        pids = [m["pid"] for m in self.members if alive(m["pid"])]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def look(self, agent):
+        """The page of an agent and the books of all nodes, which were the same before and after it:
+        while there is no load, only what nodes do by the clock may come in between."""
+        def still():
+            before, page = self.truths(), agent.metrics()
+            return (page, before) if self.truths() == before else None
+        return wait_for("books that do not move", still)
 
     def truth(self, member):
         return json.loads(get(member["rest"], "/truth").text)
 
     def truths(self):
-        """The books of all nodes by node_id, now."""
-        return {str(m["id"]): self.truth(m) for m in self.members}
+        """The books of all nodes that run by node_id, now."""
+        return {str(m["id"]): self.truth(m) for m in self.members if alive(m["pid"])}
 
     def last_truths(self):
         """What the nodes wrote down when they ended."""
@@ -344,6 +374,19 @@ class Cluster:
                 return False
         wait_for("the node answers", answers)
         return last
+
+    def fault(self, *options):
+        """mpc-driver fault; a node that it started again has another pid."""
+        done = run(*self.command("fault", *options))
+        state = json.loads((self.folder / "state.json").read_text())
+        for member, now in zip(self.members, state["nodes"]):
+            if member["pid"] != now["pid"]:
+                member.update(now)
+                watch(member["pid"])
+        for process in [*filter(None, [state["postgres"]]), *state["etcd"]]:
+            watch(process["pid"])
+        if done.returncode:
+            raise RuntimeError(f"mpc-driver fault {' '.join(map(str, options))}: {done.stderr.strip()}")
 
     def dead(self):
         """Nodes that should run and do not, in words."""

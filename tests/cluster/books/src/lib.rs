@@ -27,6 +27,20 @@ use serde_json::{Value, json};
 pub const VOTE_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
 pub const SIGNATURE_SECONDS: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 pub const DKG_SECONDS: &[f64] = &[1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+pub const ROUND_SECONDS: &[f64] = &[0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+/// The label `cluster` of the gauges about the whole cluster.
+pub const CLUSTER: &str = "mpc-wallet";
+
+/// What a node does by the clock, load or no load.
+pub const PERIODIC: &[&str] = &[
+    "get_active_nodes",
+    "get_cluster_threshold",
+    "get_health_status",
+    "get_transactions_by_state",
+    "is_node_healthy",
+    "send_heartbeat",
+];
 
 type Labels = Vec<(&'static str, &'static str)>;
 
@@ -35,6 +49,14 @@ struct Books {
     counters: BTreeMap<(&'static str, Labels), u64>,
     gauges: BTreeMap<(&'static str, Labels), i64>,
     histograms: BTreeMap<(&'static str, Labels), Histogram>,
+    spans: BTreeMap<(&'static str, String), Span>,
+}
+
+/// From one call of a function to one of another, for the same key.
+#[derive(Clone, Copy)]
+enum Span {
+    Open(Instant),
+    Ended,
 }
 
 #[derive(Default)]
@@ -58,6 +80,7 @@ static BOOKS: Mutex<Books> = Mutex::new(Books {
     counters: BTreeMap::new(),
     gauges: BTreeMap::new(),
     histograms: BTreeMap::new(),
+    spans: BTreeMap::new(),
 });
 
 fn books() -> MutexGuard<'static, Books> {
@@ -82,6 +105,37 @@ pub fn begin(function: &'static str) -> Call {
 /// What a call has just found out about how things stand.
 pub fn gauge(family: &'static str, labels: &[(&'static str, &'static str)], value: i64) {
     books().gauges.insert((family, labels.to_vec()), value);
+}
+
+/// One more event in this family.
+pub fn count(family: &'static str, labels: &[(&'static str, &'static str)]) {
+    *books().counters.entry((family, labels.to_vec())).or_default() += 1;
+}
+
+/// A span begins with the first call for its key, and never a second time.
+pub fn span_begins(family: &'static str, key: &str) {
+    books().spans.entry((family, key.to_string())).or_insert_with(|| Span::Open(Instant::now()));
+}
+
+/// The span of this key ends, if it is open.
+pub fn span_ends(family: &'static str, key: &str, bounds: &'static [f64]) {
+    let mut books = books();
+    let Some(span) = books.spans.get_mut(&(family, key.to_string())) else { return };
+    if let Span::Open(since) = std::mem::replace(span, Span::Ended) {
+        books.histogram(family, vec![], bounds).observe(since.elapsed().as_secs_f64());
+    }
+}
+
+/// Whether it has ended or not, nothing more is to come for this key.
+pub fn span_forgotten(family: &'static str, key: &str) {
+    books().spans.remove(&(family, key.to_string()));
+}
+
+impl Books {
+    fn histogram(&mut self, family: &'static str, labels: Labels, bounds: &'static [f64]) -> &mut Histogram {
+        let new = || Histogram { bounds, counts: vec![0; bounds.len() + 1], sum: 0.0 };
+        self.histograms.entry((family, labels)).or_insert_with(new)
+    }
 }
 
 impl Call {
@@ -128,11 +182,7 @@ impl Call {
             *books.counters.entry((family, labels)).or_default() += 1;
         }
         if let Some((family, labels, bounds)) = self.histogram.take() {
-            books
-                .histograms
-                .entry((family, labels))
-                .or_insert_with(|| Histogram { bounds, counts: vec![0; bounds.len() + 1], sum: 0.0 })
-                .observe(seconds);
+            books.histogram(family, labels, bounds).observe(seconds);
         }
     }
 }
@@ -183,6 +233,7 @@ pub fn truth(node_id: &str) -> Value {
             let value = json!({
                 "started": f.started, "finished": f.finished, "cancelled": f.cancelled,
                 "panicked": f.panicked, "in_flight": in_flight, "duration_sum_seconds": f.seconds,
+                "periodic": PERIODIC.contains(name),
             });
             (name.to_string(), value)
         })
@@ -313,6 +364,23 @@ mod tests {
         let truth = truth("test");
         let peers = truth["gauges"].as_array().unwrap().iter().find(|gauge| gauge["name"] == "peers").unwrap();
         assert_eq!(peers["value"], 2);
+    }
+
+    #[test]
+    fn a_span_is_observed_once() {
+        let observed = || {
+            let truth = truth("test");
+            let histograms = truth["histograms"].as_array().unwrap().clone();
+            histograms.iter().find(|h| h["name"] == "span_seconds").map_or(0, |h| h["count"].as_u64().unwrap())
+        };
+        span_ends("span_seconds", "one", &[1.0]);
+        assert_eq!(observed(), 0);
+        span_begins("span_seconds", "one");
+        span_begins("span_seconds", "one");
+        span_ends("span_seconds", "one", &[1.0]);
+        span_begins("span_seconds", "one");
+        span_ends("span_seconds", "one", &[1.0]);
+        assert_eq!(observed(), 1);
     }
 
     #[test]

@@ -17,12 +17,18 @@ pub fn make(folder: &Path, nodes: u64) -> Result<()> {
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     fs::write(folder.join("ca.der"), ca.self_signed(&ca_key)?.der())?;
     let issuer = Issuer::new(ca, ca_key);
+    let mut stranger = CertificateParams::new(vec![])?;
+    stranger.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let stranger = Issuer::new(stranger, TlsKey::generate()?);
     for id in 1..=nodes {
         let name = format!("node-{id}");
-        let key = TlsKey::generate()?;
-        let certificate = CertificateParams::new(vec![name.clone()])?.signed_by(&key, &issuer)?;
-        fs::write(folder.join(format!("{name}.der")), certificate.der())?;
-        write_secret(&folder.join(format!("{name}.key.der")), &key.serialize_der())?;
+        // The second one is for a fault: the right name, by an authority that nobody knows.
+        for (file, issuer) in [(name.clone(), &issuer), (format!("{name}.unknown"), &stranger)] {
+            let key = TlsKey::generate()?;
+            let certificate = CertificateParams::new(vec![name.clone()])?.signed_by(&key, issuer)?;
+            fs::write(folder.join(format!("{file}.der")), certificate.der())?;
+            write_secret(&folder.join(format!("{file}.key.der")), &key.serialize_der())?;
+        }
 
         let secret = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|e| e.to_string())?;
         let key = Ed25519KeyPair::from_pkcs8(secret.as_ref()).map_err(|e| e.to_string())?;

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::plan::{Action, Plan, Settings, Step};
-use crate::{Options, Result, http};
+use crate::{Options, Result};
+use services::http;
 
 pub const OPTIONS: &[&str] = &[
     "--dir",
@@ -143,7 +144,9 @@ fn stop_after(duration: Option<Duration>) -> Result<watch::Receiver<bool>> {
 }
 
 async fn perform(cluster: &Cluster, step: Step, tally: &Tally) {
-    let rest = &cluster.nodes[step.node].rest;
+    let Some(rest) = running(cluster, step.node) else {
+        return tally.add("error", "no node is running");
+    };
     let done = match &step.action {
         Action::Transaction(transaction) => submit(rest, "/transactions", transaction, transaction, tally).await,
         Action::Fault(kind, transaction) => {
@@ -165,6 +168,12 @@ async fn perform(cluster: &Cluster, step: Step, tally: &Tally) {
     if let Err(error) = done {
         tally.add("error", error.to_string());
     }
+}
+
+/// Where this node is asked, or the next one that runs.
+fn running(cluster: &Cluster, node: usize) -> Option<&String> {
+    let nodes = cluster.nodes.iter().cycle().skip(node).take(cluster.nodes.len());
+    nodes.into_iter().find(|member| member.process.is_running()).map(|member| &member.rest)
 }
 
 async fn dkg(cluster: &Cluster, rest: &str, protocol: &str, tally: &Tally) -> Result<()> {
@@ -226,10 +235,13 @@ pub async fn settle(cluster: &Cluster) -> Result<()> {
     let (mut before, mut since) = (Value::Null, Instant::now());
     while Instant::now() < limit {
         let (mut busy, mut all) = (0, Vec::new());
-        for member in &cluster.nodes {
+        for member in cluster.nodes.iter().filter(|member| member.process.is_running()) {
             let health = http::get(&member.rest, "/health").await?;
             busy += health["tasks"].as_u64().unwrap_or(1) + health["open_rounds"].as_u64().unwrap_or(1);
-            let functions = http::get(&member.rest, "/truth").await?["functions"].take();
+            let mut functions = http::get(&member.rest, "/truth").await?["functions"].take();
+            if let Some(functions) = functions.as_object_mut() {
+                functions.retain(|_, function| function["periodic"] != true);
+            }
             for (name, function) in functions.as_object().into_iter().flatten() {
                 if !ENDLESS.contains(&name.as_str()) {
                     busy += function["in_flight"].as_u64().unwrap_or(1);

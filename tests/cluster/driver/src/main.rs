@@ -3,14 +3,13 @@
 
 mod certs;
 mod cluster;
-mod http;
 mod load;
 mod plan;
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub use services::Result;
 
 const USAGE: &str = "usage:
   mpc-driver up --node PATH --dir DIR [--nodes 5] [--threshold 3]
@@ -18,12 +17,26 @@ const USAGE: &str = "usage:
                   [--sign-percent 100] [--concurrency 16] [--rate PER_SECOND] [--duration SECONDS] [--until-signal]
                   [--settle]
   mpc-driver settle --dir DIR
+  mpc-driver fault --dir DIR [--kill-node N] [--start-node N] [--kill-etcd N] [--start-etcd N] [--restart-postgres]
+                   [--partition N] [--heal N] [--wrong-certificate N] [--right-certificate N]
   mpc-driver down --dir DIR";
 
 /// `--name value` and `--name` as they stand on the command line.
 pub struct Options(HashMap<String, String>);
 
-const FLAGS: &[&str] = &["--settle", "--until-signal"];
+const FLAGS: &[&str] = &["--settle", "--until-signal", "--restart-postgres"];
+const FAULTS: &[&str] = &[
+    "--dir",
+    "--kill-node",
+    "--start-node",
+    "--kill-etcd",
+    "--start-etcd",
+    "--restart-postgres",
+    "--partition",
+    "--heal",
+    "--wrong-certificate",
+    "--right-certificate",
+];
 
 impl Options {
     fn parse(words: impl Iterator<Item = String>, known: &[&str]) -> Result<Self> {
@@ -69,6 +82,7 @@ async fn run() -> Result<()> {
             let options = Options::parse(words, &["--dir"])?;
             load::settle(&cluster::Cluster::read(options.need("--dir")?)?).await
         }
+        Some("fault") => cluster::fault(&Options::parse(words, FAULTS)?).await,
         Some("down") => cluster::down(&Options::parse(words, &["--dir"])?).await,
         _ => Err(USAGE.into()),
     }

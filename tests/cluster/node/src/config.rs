@@ -15,12 +15,15 @@ pub struct Config {
     pub endpoints: HashMap<NodeId, SocketAddr>,
     /// Certificates and vote keys, made by the launcher.
     pub cert_dir: PathBuf,
+    pub postgres_url: String,
+    pub etcd_endpoints: Vec<String>,
     pub ban_after: u64,
     pub truth_file: Option<String>,
 }
 
 impl Config {
-    /// NODE_ENDPOINTS lists host:port of node 1, 2, … separated by commas.
+    /// NODE_ENDPOINTS lists host:port of node 1, 2, … separated by commas, ETCD_ENDPOINTS http://host:port of each
+    /// member.
     pub fn from_env() -> Result<Self> {
         let total: usize = parse("TOTAL_NODES")?;
         let mut endpoints = HashMap::new();
@@ -35,6 +38,8 @@ impl Config {
             threshold: parse("THRESHOLD")?,
             endpoints,
             cert_dir: need("CERT_DIR")?.into(),
+            postgres_url: need("POSTGRES_URL")?,
+            etcd_endpoints: need("ETCD_ENDPOINTS")?.split(',').map(|endpoint| endpoint.trim().to_string()).collect(),
             ban_after: if var("BAN_AFTER").is_ok() { parse("BAN_AFTER")? } else { 0 },
             truth_file: var("TRUTH_FILE").ok(),
         };

@@ -38,7 +38,7 @@ fn main() {
 async fn run(config: &Config) -> threshold_types::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM");
     let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT");
-    let node = Node::start(config)?;
+    let node = Node::start(config).await?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(|e| threshold_types::Error::ConfigError(format!("{}: {e}", config.listen)))?;

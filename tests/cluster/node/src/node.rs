@@ -11,6 +11,8 @@ use threshold_consensus::vote_processor::{RoundOutcome, VoteProcessor};
 use threshold_network::quic_engine::{Identity, QuicEngine};
 use threshold_orchestrator::auto_voter::{AutoVoter, VoteFault, VoteRequest};
 use threshold_orchestrator::dkg_service::{DkgService, KeyStore};
+use threshold_orchestrator::health_checker::HealthChecker;
+use threshold_orchestrator::heartbeat_service::HeartbeatService;
 use threshold_orchestrator::message_router::MessageRouter;
 use threshold_orchestrator::presig_service::PresignatureService;
 use threshold_orchestrator::signing_coordinator::{CombinedSignature, SigningCoordinator};
@@ -32,6 +34,9 @@ pub struct Node {
     pub keys: Arc<KeyStore>,
     pub monitor: TimeoutMonitor,
     presignatures: Arc<PresignatureService>,
+    pub health: HealthChecker,
+    pub etcd: EtcdStorage,
+    heartbeat: HeartbeatService,
     voter: AutoVoter,
     signing: SigningCoordinator,
     processor: Arc<VoteProcessor>,
@@ -66,7 +71,7 @@ pub enum Fault {
 }
 
 impl Node {
-    pub fn start(config: &Config) -> Result<Arc<Node>> {
+    pub async fn start(config: &Config) -> Result<Arc<Node>> {
         let (me, nodes) = (config.node_id, config.nodes());
         let (vote_key, vote_keys) = vote_keys(config)?;
         let (inbox, messages) = mpsc::channel(1024);
@@ -74,11 +79,15 @@ impl Node {
         let identity = Identity::load(&config.cert_dir, me, &nodes)?;
         let engine = QuicEngine::start(identity, config.quic_listen, peers, inbox)?;
 
-        let postgres = Arc::new(PostgresStorage::default());
-        let etcd = EtcdStorage::new(config.threshold, nodes.clone());
+        let postgres = Arc::new(PostgresStorage::connect(&config.postgres_url).await?);
+        let etcd = EtcdStorage::new(&config.etcd_endpoints, me);
+        let heartbeat = HeartbeatService::new(etcd.clone());
+        join_cluster(config, etcd.clone(), &heartbeat).await?;
+        let others = nodes.iter().copied().filter(|node| *node != me).collect();
+        let health = HealthChecker::new(me, others, etcd.clone(), postgres.clone(), engine.clone());
         let detector = ByzantineDetector::new(etcd.clone(), postgres.clone(), vote_keys, config.ban_after);
         let detector = Arc::new(Mutex::new(detector));
-        let processor = Arc::new(VoteProcessor::new(detector.clone(), etcd, postgres.clone()));
+        let processor = Arc::new(VoteProcessor::new(detector.clone(), etcd.clone(), postgres.clone()));
         let router = MessageRouter::new(me, engine.clone());
         let keys = Arc::new(KeyStore::default());
         let presignatures = PresignatureService::new(me, nodes.clone(), engine.clone(), router.clone(), keys.clone());
@@ -87,6 +96,9 @@ impl Node {
             id: me,
             dkg: DkgService::new(me, nodes.iter().copied().collect(), engine.clone(), router.clone(), keys.clone()),
             monitor: TimeoutMonitor::new(me, detector, processor.clone(), postgres.clone()),
+            health,
+            etcd,
+            heartbeat,
             voter: AutoVoter::new(me, vote_key, engine.clone(), processor.clone()),
             signing: SigningCoordinator::new(
                 me,
@@ -110,14 +122,28 @@ impl Node {
             tasks: AtomicUsize::new(0),
         });
         tokio::spawn(node.clone().receive(messages));
-        let monitored = node.clone();
+        node.resume().await?;
+        let (monitored, beating, looked_at) = (node.clone(), node.clone(), node.clone());
         tokio::spawn(async move { monitored.monitor.run().await });
         let refilled = node.presignatures.clone();
         tokio::spawn(async move { refilled.run_generation_loop().await });
+        tokio::spawn(async move { beating.heartbeat.run().await });
+        tokio::spawn(async move { looked_at.health.run().await });
         Ok(node)
     }
 
+    /// What this node had not begun to vote on when it ended is timed out, unless a vote brings it back.
+    async fn resume(&self) -> Result<()> {
+        for transaction in self.postgres.get_transactions_by_state("pending").await? {
+            self.monitor.watch(&transaction.id);
+        }
+        Ok(())
+    }
+
     pub async fn stop(&self) {
+        if let Err(error) = self.heartbeat.end().await {
+            tracing::warn!(%error, "leaving the cluster");
+        }
         self.engine.shut_down().await;
     }
 
@@ -159,7 +185,7 @@ impl Node {
     }
 
     pub async fn transaction(&self, txid: &TxId) -> Result<(Transaction, TransactionState)> {
-        self.postgres.get_transaction(txid).await.ok_or_else(|| Error::NotFound(txid.to_string()))
+        self.postgres.get_transaction(txid).await?.ok_or_else(|| Error::NotFound(txid.to_string()))
     }
 
     /// A task that stays known until it ends. Its error is only worth a line; its panic is tokio's.
@@ -174,7 +200,18 @@ impl Node {
         });
     }
 
+    /// Only one node coordinates a transaction, whoever else was asked for it.
     async fn coordinate(self: Arc<Self>, transaction: Transaction) -> Result<()> {
+        let (mut etcd, lock) = (self.etcd.clone(), format!("transactions/{}", transaction.id));
+        if !etcd.acquire_lock(&lock).await? {
+            return Err(Error::InvalidState(format!("another node coordinates {}", transaction.id)));
+        }
+        let coordinated = self.coordinate_alone(transaction).await;
+        etcd.release_lock(&lock).await?;
+        coordinated
+    }
+
+    async fn coordinate_alone(self: &Arc<Self>, transaction: Transaction) -> Result<()> {
         self.open_round(&transaction).await?;
         self.engine.broadcast(&Message::VoteRequest(transaction.clone()).encode()?).await?;
         self.vote(VoteRequest::Cast(transaction.clone()));
@@ -295,6 +332,17 @@ impl Node {
     fn impatient(&self) -> std::sync::MutexGuard<'_, HashSet<TxId>> {
         self.impatient.lock().expect("no panic under this lock")
     }
+}
+
+/// This node is active from here on. All nodes must agree on how many decide.
+async fn join_cluster(config: &Config, mut etcd: EtcdStorage, heartbeat: &HeartbeatService) -> Result<()> {
+    heartbeat.begin().await?;
+    etcd.join(&config.quic_listen.to_string(), config.threshold).await?;
+    let agreed = etcd.get_cluster_threshold().await?;
+    if agreed as usize != config.threshold {
+        return Err(Error::ConfigError(format!("THRESHOLD is {}, but {agreed} in the cluster", config.threshold)));
+    }
+    Ok(())
 }
 
 /// This node's secret vote key, and the public one of every node.

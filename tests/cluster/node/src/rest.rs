@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use threshold_orchestrator::dkg_service::DkgResult;
+use threshold_orchestrator::health_checker::HealthStatus;
 use threshold_orchestrator::signing_coordinator::CombinedSignature;
 use threshold_types::{Error, NodeId, ProtocolType, SignatureProtocol, Transaction, TxId};
 
@@ -22,10 +23,14 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/dkg", post(dkg))
         .route("/faults", post(fault))
         .route("/health", get(health))
+        .route("/status", get(status))
+        .route("/nodes", get(nodes))
         .route("/metrics", get(metrics))
         .route("/truth", get(truth))
         .with_state(node)
 }
+
+const LISTED_MAX: i64 = 1000;
 
 type Answer<T> = Result<T, Refusal>;
 
@@ -97,7 +102,7 @@ struct InState {
 }
 
 async fn list(State(node): State<Arc<Node>>, Query(wanted): Query<InState>) -> Answer<Json<Vec<Transaction>>> {
-    Ok(Json(node.postgres.get_transactions_by_state(&wanted.state).await?))
+    Ok(Json(node.postgres.list_transactions(&wanted.state, LISTED_MAX).await?))
 }
 
 /// Signs inside the request: a client that hangs up drops the call where it is suspended.
@@ -120,6 +125,8 @@ async fn dkg(State(node): State<Arc<Node>>, Json(new): Json<NewDkg>) -> Answer<J
 #[serde(untagged)]
 enum NewFault {
     DropPeer { drop_peer: u64 },
+    Partition { partition: bool },
+    UnknownCertificate { unknown_certificate: bool },
     InTransaction { fault: Fault, transaction: NewTransaction },
 }
 
@@ -129,6 +136,14 @@ async fn fault(State(node): State<Arc<Node>>, Json(new): Json<NewFault>) -> Answ
         NewFault::DropPeer { drop_peer } => {
             node.engine.close_connection(NodeId(drop_peer)).await.map_err(Error::from)?;
             Ok((StatusCode::OK, Json(json!({"dropped": drop_peer}))))
+        }
+        NewFault::Partition { partition } => {
+            node.engine.sever(partition);
+            Ok((StatusCode::OK, Json(json!({"partition": partition}))))
+        }
+        NewFault::UnknownCertificate { unknown_certificate } => {
+            node.engine.present_unknown_certificate(unknown_certificate).await.map_err(Error::from)?;
+            Ok((StatusCode::OK, Json(json!({"unknown_certificate": unknown_certificate}))))
         }
     }
 }
@@ -140,14 +155,28 @@ async fn health(State(node): State<Arc<Node>>) -> Json<Value> {
         "has_key": node.keys.frost.newest().is_some(),
         "tasks": node.task_count(),
         "open_rounds": node.monitor.open_rounds(),
+        "status": node.health.last(),
     }))
+}
+
+/// How things are now, not when the node looked last.
+async fn status(State(node): State<Arc<Node>>) -> Answer<Json<HealthStatus>> {
+    Ok(Json(node.health.get_health_status().await?))
+}
+
+async fn nodes(State(node): State<Arc<Node>>) -> Answer<Json<Value>> {
+    let mut nodes = Vec::new();
+    for (id, address) in node.etcd.clone().get_members().await? {
+        nodes.push(json!({"id": id, "address": address, "healthy": node.health.is_node_healthy(id).await?}));
+    }
+    Ok(Json(nodes.into()))
 }
 
 async fn truth(State(node): State<Arc<Node>>) -> Json<Value> {
     Json(books::truth(&node.id.0.to_string()))
 }
 
-/// As little as the wallet says about itself: the process, and two gauges.
+/// As little as the wallet says about itself: the process, and some gauges.
 async fn metrics(State(node): State<Arc<Node>>) -> String {
     let mut page = String::new();
     let mut gauge = |name: &str, value: f64| page += &format!("# TYPE {name} gauge\n{name} {value}\n");
@@ -159,6 +188,7 @@ async fn metrics(State(node): State<Arc<Node>>) -> String {
         gauge("process_open_fds", open.count() as f64);
     }
     gauge("orchestrator_open_rounds", node.monitor.open_rounds() as f64);
+    gauge("orchestrator_tasks", node.task_count() as f64);
     gauge("orchestrator_sessions", node.router.session_count() as f64);
     page
 }

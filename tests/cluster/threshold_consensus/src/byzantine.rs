@@ -116,10 +116,10 @@ impl ByzantineDetector {
         Ok(nodes.into_iter().filter(is_silent).collect())
     }
 
-    pub async fn forget(&mut self, txid: &TxId) {
+    pub async fn forget(&mut self, txid: &TxId) -> Result<()> {
         self.decided.remove(txid);
         self.accused.remove(txid);
-        self.etcd.forget(txid).await;
+        self.etcd.forget(txid).await
     }
 
     fn is_signed_by_its_node(&self, vote: &Vote) -> bool {

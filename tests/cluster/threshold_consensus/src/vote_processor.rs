@@ -14,6 +14,9 @@ use tokio::sync::{Mutex, watch};
 use crate::byzantine::ByzantineDetector;
 use crate::fsm::{VoteFSM, VoteState};
 
+/// From the first vote on a transaction to the note in the database that it is decided.
+const ROUND: &str = "mpc_consensus_round_duration_seconds";
+
 /// How a round ended, for those who wait for it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RoundOutcome {
@@ -51,6 +54,7 @@ impl VoteProcessor {
             &[],
             books::VOTE_SECONDS,
         );
+        books::span_begins(ROUND, &vote.tx_id.0);
         let checked = {
             let mut detector = self.detector.lock().await;
             detector.check_vote(&vote).await
@@ -117,6 +121,7 @@ impl VoteProcessor {
     }
 
     pub fn forget(&self, txid: &TxId) {
+        books::span_forgotten(ROUND, &txid.0);
         self.rounds().remove(txid);
     }
 

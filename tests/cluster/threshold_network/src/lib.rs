@@ -2,3 +2,4 @@
 //! Messages between nodes: QUIC with mutual TLS.
 
 pub mod quic_engine;
+mod severed;

@@ -2,17 +2,22 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Connection, Endpoint, IdleTimeout, ServerConfig, TransportConfig};
+use quinn::{
+    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, Runtime, ServerConfig,
+    TokioRuntime, TransportConfig, TransportErrorCode,
+};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use threshold_types::{NetworkError, NetworkResult, NodeId};
 use tokio::sync::{Mutex, mpsc};
+
+use crate::severed::Severable;
 
 const ALPN: &[u8] = b"mpc";
 const MESSAGE_MAX: usize = 1 << 20;
@@ -24,10 +29,32 @@ const CLOSED_ON_REQUEST: u32 = 1;
 /// What the launcher put into the certificate folder, all DER.
 pub struct Identity {
     ca: CertificateDer<'static>,
-    certificate: CertificateDer<'static>,
-    key: PrivatePkcs8KeyDer<'static>,
+    own: Credentials,
+    /// A certificate that no peer accepts, where the launcher made one, for tests.
+    unknown: Option<Credentials>,
     /// Everybody's certificate, to know who is at the other end.
     nodes: HashMap<CertificateDer<'static>, NodeId>,
+}
+
+struct Credentials {
+    certificate: CertificateDer<'static>,
+    key: PrivatePkcs8KeyDer<'static>,
+}
+
+impl Credentials {
+    fn load(folder: &Path, name: &str) -> NetworkResult<Self> {
+        let read = |name: String| {
+            std::fs::read(folder.join(&name)).map_err(|e| NetworkError::CertificateError(format!("{name}: {e}")))
+        };
+        Ok(Credentials {
+            certificate: read(format!("{name}.der"))?.into(),
+            key: read(format!("{name}.key.der"))?.into(),
+        })
+    }
+
+    fn chain(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        (vec![self.certificate.clone()], PrivateKeyDer::Pkcs8(self.key.clone_key()))
+    }
 }
 
 impl Identity {
@@ -41,8 +68,8 @@ impl Identity {
         }
         Ok(Identity {
             ca: read("ca.der".into())?.into(),
-            certificate: read(format!("{me}.der"))?.into(),
-            key: read(format!("{me}.key.der"))?.into(),
+            own: Credentials::load(folder, &me.to_string())?,
+            unknown: Credentials::load(folder, &format!("{me}.unknown")).ok(),
             nodes: all,
         })
     }
@@ -52,15 +79,15 @@ impl Identity {
         roots.add(self.ca.clone()).map_err(|e| NetworkError::CertificateError(e.to_string()))?;
         Ok(Arc::new(roots))
     }
-
-    fn chain(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        (vec![self.certificate.clone()], PrivateKeyDer::Pkcs8(self.key.clone_key()))
-    }
 }
 
 pub struct QuicEngine {
     endpoint: Endpoint,
+    socket: Arc<Severable>,
+    client: SyncMutex<ClientConfig>,
     identity: Identity,
+    /// The peers' connections to us, by quinn's number.
+    incoming: SyncMutex<HashMap<usize, Connection>>,
     peers: HashMap<NodeId, Peer>,
     inbox: mpsc::Sender<(NodeId, Vec<u8>)>,
 }
@@ -79,22 +106,27 @@ impl QuicEngine {
         peers: impl IntoIterator<Item = (NodeId, SocketAddr)>,
         inbox: mpsc::Sender<(NodeId, Vec<u8>)>,
     ) -> NetworkResult<Arc<Self>> {
-        let server = Self::init_server(&identity)?;
-        let mut endpoint =
-            Endpoint::server(server, listen).map_err(|e| NetworkError::ConnectionFailed(format!("{listen}: {e}")))?;
-        endpoint.set_default_client_config(Self::init_client(&identity)?);
+        let server = Self::init_server(&identity, &identity.own)?;
+        let client = SyncMutex::new(Self::init_client(&identity, &identity.own)?);
+        let failed = |e: std::io::Error| NetworkError::ConnectionFailed(format!("{listen}: {e}"));
+        let socket = std::net::UdpSocket::bind(listen).map_err(failed)?;
+        let socket = Severable::new(TokioRuntime.wrap_udp_socket(socket).map_err(failed)?);
+        let config = EndpointConfig::default();
+        let endpoint = Endpoint::new_with_abstract_socket(config, Some(server), socket.clone(), Arc::new(TokioRuntime))
+            .map_err(failed)?;
         let peers =
             peers.into_iter().map(|(node, address)| (node, Peer { address, connection: Mutex::new(None) })).collect();
-        let engine = Arc::new(QuicEngine { endpoint, identity, peers, inbox });
+        let engine =
+            Arc::new(QuicEngine { endpoint, socket, client, identity, incoming: SyncMutex::default(), peers, inbox });
         tokio::spawn(engine.clone().accept());
         Ok(engine)
     }
 
-    fn init_server(identity: &Identity) -> NetworkResult<ServerConfig> {
+    fn init_server(identity: &Identity, credentials: &Credentials) -> NetworkResult<ServerConfig> {
         let tls = |e: &dyn std::fmt::Display| NetworkError::TlsError(e.to_string());
         let verifier =
             WebPkiClientVerifier::builder_with_provider(identity.roots()?, provider()).build().map_err(|e| tls(&e))?;
-        let (chain, key) = identity.chain();
+        let (chain, key) = credentials.chain();
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|e| tls(&e))?
@@ -107,9 +139,9 @@ impl QuicEngine {
         Ok(server)
     }
 
-    fn init_client(identity: &Identity) -> NetworkResult<ClientConfig> {
+    fn init_client(identity: &Identity, credentials: &Credentials) -> NetworkResult<ClientConfig> {
         let tls = |e: &dyn std::fmt::Display| NetworkError::TlsError(e.to_string());
-        let (chain, key) = identity.chain();
+        let (chain, key) = credentials.chain();
         let mut config = rustls::ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|e| tls(&e))?
@@ -145,6 +177,7 @@ impl QuicEngine {
             connection.close(CLOSED_ON_REQUEST.into(), b"unknown certificate");
             return call.close(Err(NetworkError::CertificateError("not a node of this cluster".into())));
         };
+        let _known = Incoming::new(self, &connection);
         loop {
             let mut stream = match connection.accept_uni().await {
                 Ok(stream) => stream,
@@ -164,12 +197,12 @@ impl QuicEngine {
     /// One message, one stream. A connection that turns out to be dead is replaced once.
     pub async fn send(&self, peer: NodeId, message: &[u8]) -> NetworkResult<()> {
         let call = books::begin("QuicEngine::send");
-        let connection = books::attempt!(call, self.get_or_create_connection(peer).await);
+        let connection = books::attempt!(call, self.get_or_create_connection(peer).await.map_err(booked));
         if write(&connection, message).await.is_ok() {
             return call.close(Ok(()));
         }
-        let connection = books::attempt!(call, self.get_or_create_connection(peer).await);
-        call.close(write(&connection, message).await)
+        let connection = books::attempt!(call, self.get_or_create_connection(peer).await.map_err(booked));
+        call.close(write(&connection, message).await.map_err(booked))
     }
 
     /// To everybody; who cannot be reached does not keep the others waiting. Returns how many it went to.
@@ -208,13 +241,14 @@ impl QuicEngine {
 
     pub async fn create_connection(&self, peer: NodeId, address: SocketAddr) -> NetworkResult<Connection> {
         let call = books::begin("create_connection");
-        let connecting = match self.endpoint.connect(address, &peer.to_string()) {
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let connecting = match self.endpoint.connect_with(client, address, &peer.to_string()) {
             Ok(connecting) => connecting,
             Err(error) => return call.close(Err(NetworkError::ConnectionFailed(error.to_string()))),
         };
         call.close(match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(NetworkError::ConnectionFailed(format!("{peer}: {error}"))),
+            Ok(Err(error)) => Err(network_error(&error, NetworkError::ConnectionFailed)),
             Err(_) => Err(NetworkError::Timeout(format!("connecting to {peer}"))),
         })
     }
@@ -230,6 +264,38 @@ impl QuicEngine {
         call.close(Ok(()))
     }
 
+    /// Those that this node has a live connection to.
+    pub fn connected_peers(&self) -> Vec<NodeId> {
+        // A connection that is just being made does not live yet.
+        let is_live = |peer: &Peer| {
+            peer.connection.try_lock().is_ok_and(|slot| slot.as_ref().is_some_and(|c| c.close_reason().is_none()))
+        };
+        self.peers.iter().filter(|(_, peer)| is_live(peer)).map(|(node, _)| *node).collect()
+    }
+
+    /// Cuts this node off from its peers, or lets it back, for a test.
+    pub fn sever(&self, severed: bool) {
+        self.socket.sever(severed);
+    }
+
+    /// Shows the peers a certificate that they do not know, or the right one again, for a test. Connections of
+    /// before end.
+    pub async fn present_unknown_certificate(&self, unknown: bool) -> NetworkResult<()> {
+        let missing = || NetworkError::CertificateError("there is no other certificate".into());
+        let credentials =
+            if unknown { self.identity.unknown.as_ref().ok_or_else(missing)? } else { &self.identity.own };
+        self.endpoint.set_server_config(Some(Self::init_server(&self.identity, credentials)?));
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Self::init_client(&self.identity, credentials)?;
+        let incoming: Vec<_> = self.incoming().values().cloned().collect();
+        for connection in incoming {
+            connection.close(CLOSED_ON_REQUEST.into(), b"dropped");
+        }
+        for peer in self.peers.keys() {
+            self.close_connection(*peer).await?;
+        }
+        Ok(())
+    }
+
     pub async fn shut_down(&self) {
         self.endpoint.close(0u32.into(), b"shutting down");
         self.endpoint.wait_idle().await;
@@ -239,11 +305,63 @@ impl QuicEngine {
         let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         self.identity.nodes.get(identity.first()?).copied()
     }
+
+    fn incoming(&self) -> MutexGuard<'_, HashMap<usize, Connection>> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In the list as long as the connection is handled, however that ends.
+struct Incoming<'a>(&'a QuicEngine, usize);
+
+impl<'a> Incoming<'a> {
+    fn new(engine: &'a QuicEngine, connection: &Connection) -> Self {
+        engine.incoming().insert(connection.stable_id(), connection.clone());
+        Incoming(engine, connection.stable_id())
+    }
+}
+
+impl Drop for Incoming<'_> {
+    fn drop(&mut self) {
+        self.0.incoming().remove(&self.1);
+    }
+}
+
+/// What a failed send is, in the wallet's words.
+fn booked(error: NetworkError) -> NetworkError {
+    use NetworkError::*;
+    let (kind, handshake) = match error {
+        ConnectionFailed(_) | ConnectionLost(_) | SendFailed(_) | ReceiveFailed(_) => ("connection", None),
+        Timeout(_) => ("timeout", None),
+        CertificateError(_) => ("handshake", Some("certificate")),
+        TlsError(_) => ("handshake", Some("tls")),
+    };
+    books::count("mpc_network_errors_total", &[("error_type", kind)]);
+    if let Some(reason) = handshake {
+        books::count("mpc_tls_handshake_failures_total", &[("reason", reason)]);
+    }
+    error
+}
+
+/// TLS says why it ended a connection with an error code of QUIC's, here or at the other end.
+fn network_error(error: &ConnectionError, otherwise: fn(String) -> NetworkError) -> NetworkError {
+    let of_tls = u64::from(TransportErrorCode::crypto(0))..=u64::from(TransportErrorCode::crypto(u8::MAX));
+    let code = match error {
+        ConnectionError::TransportError(error) => Some(error.code),
+        ConnectionError::ConnectionClosed(close) => Some(close.error_code),
+        _ => None,
+    };
+    match error {
+        _ if code.is_some_and(|code| of_tls.contains(&code.into())) => NetworkError::TlsError(error.to_string()),
+        ConnectionError::TimedOut => NetworkError::Timeout(error.to_string()),
+        _ => otherwise(error.to_string()),
+    }
 }
 
 async fn write(connection: &Connection, message: &[u8]) -> NetworkResult<()> {
     let failed = |e: &dyn std::fmt::Display| NetworkError::SendFailed(e.to_string());
-    let mut stream = connection.open_uni().await.map_err(|e| failed(&e))?;
+    let opened = connection.open_uni().await;
+    let mut stream = opened.map_err(|e| network_error(&e, NetworkError::SendFailed))?;
     stream.write_all(message).await.map_err(|e| failed(&e))?;
     stream.finish().map_err(|e| failed(&e))
 }

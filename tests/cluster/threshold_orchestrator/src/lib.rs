@@ -3,6 +3,8 @@
 
 pub mod auto_voter;
 pub mod dkg_service;
+pub mod health_checker;
+pub mod heartbeat_service;
 pub mod message_router;
 pub mod presig_service;
 pub mod signing_coordinator;

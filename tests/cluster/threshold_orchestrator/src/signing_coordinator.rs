@@ -220,7 +220,7 @@ impl SigningCoordinator {
             self.processor.wait_for_outcome(&invitation.tx_id).await,
             RoundOutcome::Decided(result) if result.approved
         );
-        let Some((transaction, _)) = self.postgres.get_transaction(&invitation.tx_id).await else {
+        let Some((transaction, _)) = self.postgres.get_transaction(&invitation.tx_id).await? else {
             return Err(Error::NotFound(invitation.tx_id.to_string()));
         };
         if !approved || transaction.unsigned_bytes() != invitation.unsigned_tx {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The Byzantine checks against real signed votes, without a network.
+//! The Byzantine checks against real signed votes and real services, without a network between nodes.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use services::etcd::Member;
+use services::postgres::Postgres;
 use threshold_consensus::byzantine::ByzantineDetector;
 use threshold_consensus::digest;
 use threshold_consensus::vote_processor::{RoundOutcome, VoteProcessor};
@@ -24,6 +29,53 @@ struct Bench {
     processor: VoteProcessor,
     postgres: Arc<PostgresStorage>,
     transaction: Transaction,
+    etcd: EtcdStorage,
+    /// The last field: the services end when everything that uses them has.
+    services: Services,
+}
+
+/// etcd and PostgreSQL of one test, in a folder of its own.
+struct Services {
+    folder: PathBuf,
+    etcd: Vec<Member>,
+    postgres: Option<Postgres>,
+}
+
+impl Services {
+    async fn start() -> Services {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("mpc-cluster-test-{}-{number}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let mut services = Services { folder: folder.clone(), etcd: vec![], postgres: None };
+        let etcd = services::etcd::up(&folder, 1, |members| {
+            services.etcd = members.to_vec();
+            Ok(())
+        });
+        etcd.await.unwrap();
+        let roles = ["node_1".to_string()];
+        let postgres = services::postgres::up(&folder, &roles, |server| {
+            services.postgres = Some(server.clone());
+            Ok(())
+        });
+        postgres.await.unwrap();
+        services
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let processes = self.etcd.iter().map(|member| &member.process);
+        for process in processes.chain(self.postgres.iter().map(|server| &server.process)) {
+            process.signal(libc::SIGQUIT);
+        }
+        let all: Vec<_> = self.etcd.iter().map(|member| member.process.clone()).collect();
+        let all: Vec<_> = all.into_iter().chain(self.postgres.iter().map(|server| server.process.clone())).collect();
+        while all.iter().any(|process| process.is_running()) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 impl Bench {
@@ -36,11 +88,19 @@ impl Bench {
         let nodes: Vec<NodeId> = (1..=5).map(NodeId).collect();
         let public: HashMap<_, _> =
             nodes.iter().zip(&keys).map(|(node, key)| (*node, key.public_key().as_ref().to_vec())).collect();
-        let postgres = Arc::new(PostgresStorage::default());
-        let etcd = EtcdStorage::new(3, nodes);
+        let services = Services::start().await;
+        let server = services.postgres.as_ref().unwrap();
+        let postgres = Arc::new(PostgresStorage::connect(&server.url("node_1")).await.unwrap());
+        let endpoint = [format!("http://{}", services.etcd[0].client)];
+        for node in &nodes {
+            let mut etcd = EtcdStorage::new(&endpoint, *node);
+            etcd.send_heartbeat().await.unwrap();
+            etcd.join("nowhere", 3).await.unwrap();
+        }
+        let etcd = EtcdStorage::new(&endpoint, NodeId(1));
         let detector = ByzantineDetector::new(etcd.clone(), postgres.clone(), public, 0);
         let detector = Arc::new(Mutex::new(detector));
-        let processor = VoteProcessor::new(detector.clone(), etcd, postgres.clone());
+        let processor = VoteProcessor::new(detector.clone(), etcd.clone(), postgres.clone());
         let transaction = Transaction {
             id: TxId("tx-1".into()),
             to: "somebody".into(),
@@ -49,7 +109,7 @@ impl Bench {
             sign: true,
         };
         postgres.create_transaction(&transaction).await.unwrap();
-        Bench { keys, detector, processor, postgres, transaction }
+        Bench { keys, detector, processor, postgres, transaction, etcd, services }
     }
 
     fn vote(&self, node: u64, approve: bool) -> Vote {
@@ -65,7 +125,7 @@ impl Bench {
     }
 
     async fn state(&self) -> TransactionState {
-        self.postgres.get_transaction(&self.transaction.id).await.unwrap().1
+        self.postgres.get_transaction(&self.transaction.id).await.unwrap().unwrap().1
     }
 }
 
@@ -176,4 +236,83 @@ async fn a_violation_that_cannot_be_recorded_is_an_error() {
     bench.process(bench.vote(1, true)).await;
     bench.postgres.fail_next_violation();
     assert!(bench.processor.process_vote(bench.vote(1, false)).await.is_err());
+}
+
+#[tokio::test]
+async fn what_the_cluster_agreed_on_is_what_the_first_one_said() {
+    let mut bench = Bench::new().await;
+    bench.etcd.join("elsewhere", 4).await.unwrap();
+    assert_eq!(bench.etcd.get_cluster_threshold().await.unwrap(), 3);
+    assert_eq!(bench.etcd.get_config_threshold().await.unwrap(), 3);
+    let nodes: Vec<_> = (1..=5).map(NodeId).collect();
+    assert_eq!(bench.etcd.get_active_nodes().await.unwrap(), nodes);
+    let members = bench.etcd.get_members().await.unwrap();
+    assert_eq!(members[0], (NodeId(1), "elsewhere".to_string()));
+    assert_eq!(members[4], (NodeId(5), "nowhere".to_string()));
+}
+
+#[tokio::test]
+async fn a_lock_is_one_nodes_at_a_time_and_ends_with_it() {
+    let bench = Bench::new().await;
+    let endpoint = [format!("http://{}", bench.services.etcd[0].client)];
+    let (mut one, mut two) = (EtcdStorage::new(&endpoint, NodeId(1)), EtcdStorage::new(&endpoint, NodeId(2)));
+    one.send_heartbeat().await.unwrap();
+    two.send_heartbeat().await.unwrap();
+    assert!(one.acquire_lock("a").await.unwrap());
+    assert!(one.acquire_lock("a").await.unwrap());
+    assert!(!two.acquire_lock("a").await.unwrap());
+    two.release_lock("a").await.unwrap();
+    assert!(!two.acquire_lock("a").await.unwrap());
+    one.release_lock("a").await.unwrap();
+    assert!(two.acquire_lock("a").await.unwrap());
+    two.leave().await.unwrap();
+    assert!(one.acquire_lock("a").await.unwrap());
+    assert!(!one.get_active_nodes().await.unwrap().contains(&NodeId(2)));
+}
+
+#[tokio::test]
+async fn a_banned_peer_is_not_heard() {
+    let mut bench = Bench::new().await;
+    let vote = bench.vote(2, true);
+    bench.etcd.ban_peer(&vote.peer_id).await.unwrap();
+    assert!(bench.etcd.is_peer_banned(&vote.peer_id).await.unwrap());
+    assert!(bench.processor.process_vote(vote).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_nowhere() {
+    let mut bench = Bench::new().await;
+    bench.process(bench.vote(1, true)).await;
+    let other = TxId("tx-1/x".into());
+    let mut vote = bench.vote(2, true);
+    vote.tx_id = other.clone();
+    bench.etcd.store_vote(&vote).await.unwrap();
+    let txid = bench.transaction.id.clone();
+    bench.detector.lock().await.forget(&txid).await.unwrap();
+    bench.postgres.forget(&txid).await.unwrap();
+    assert_eq!(bench.etcd.get_votes(&txid).await.unwrap(), []);
+    assert_eq!(bench.etcd.get_votes(&other).await.unwrap(), [vote]);
+    assert_eq!(bench.postgres.get_transaction(&txid).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_database_knows_who_is_in_which_state() {
+    let bench = Bench::new().await;
+    let txid = &bench.transaction.id;
+    assert_eq!(bench.postgres.get_transactions_by_state("pending").await.unwrap(), [bench.transaction.clone()]);
+    assert!(!bench.postgres.create_transaction(&bench.transaction).await.unwrap());
+    bench.postgres.update_transaction_state(txid, TransactionState::Failed).await.unwrap();
+    assert_eq!(bench.postgres.get_transactions_by_state("pending").await.unwrap(), []);
+    let final_already = bench.postgres.update_transaction_state(txid, TransactionState::Signed).await;
+    assert!(final_already.unwrap_err().to_string().contains("already failed"));
+    let unknown = bench.postgres.update_transaction_state(&TxId("nobody".into()), TransactionState::Signed).await;
+    assert!(unknown.unwrap_err().to_string().contains("not found"));
+}
+
+#[tokio::test]
+async fn the_database_comes_back() {
+    let mut bench = Bench::new().await;
+    let server = bench.services.postgres.as_mut().unwrap();
+    services::postgres::restart(server).await.unwrap();
+    assert_eq!(bench.state().await, TransactionState::Pending);
 }

@@ -53,9 +53,8 @@ impl TimeoutMonitor {
         loop {
             tokio::time::sleep(TICK).await;
             for (txid, round) in self.overdue() {
-                if round.checked {
-                    self.forget(&txid).await;
-                } else if let Err(error) = self.end_round(&txid).await {
+                let done = if round.checked { self.forget(&txid).await } else { self.end_round(&txid).await };
+                if let Err(error) = done {
                     tracing::warn!(%txid, %error, "end of voting");
                 }
             }
@@ -101,11 +100,11 @@ impl TimeoutMonitor {
         Ok(())
     }
 
-    async fn forget(&self, txid: &TxId) {
+    async fn forget(&self, txid: &TxId) -> Result<()> {
         self.rounds().remove(txid);
         self.processor.forget(txid);
-        self.detector.lock().await.forget(txid).await;
-        self.postgres.forget(txid).await;
+        self.detector.lock().await.forget(txid).await?;
+        self.postgres.forget(txid).await
     }
 
     fn rounds(&self) -> MutexGuard<'_, HashMap<TxId, Watched>> {

@@ -160,6 +160,25 @@ pub enum TransactionState {
 }
 
 impl TransactionState {
+    pub const ALL: [TransactionState; 13] = {
+        use TransactionState::*;
+        [
+            Pending,
+            Voting,
+            Collecting,
+            ThresholdReached,
+            Approved,
+            Rejected,
+            Signing,
+            Signed,
+            Submitted,
+            Broadcasting,
+            Confirmed,
+            Failed,
+            AbortedByzantine,
+        ]
+    };
+
     pub fn name(self) -> &'static str {
         match self {
             TransactionState::Pending => "pending",

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The whole wallet while its ground shakes: a node is killed and comes back, a member of etcd
+too, PostgreSQL is restarted, a node is cut off from its peers, another one shows a wrong
+certificate. After each of these the agent's counters, gauges and histograms equal the books.
+
+36-wallet.py [TRANSACTIONS]    1,400 unless said; 5,000 are the long run
+"""
+# must-run-on-reference
+# timeout: 1500
+
+import contextlib
+import sys
+import time
+
+import live
+from books import FAMILIES, Scrape, added, compare
+
+PARTS = 7  # so many loads share the transactions
+TRANSACTIONS = 1400
+OUTAGE = 4  # seconds
+LOST = 12  # seconds until a peer that says nothing is lost
+
+
+class Run:
+    """A cluster, its agent, and what is known of lives that have ended."""
+
+    def __init__(self, report, cluster, agent, each):
+        self.report, self.cluster, self.agent, self.each = report, cluster, agent, each
+        self.lives, self.seed, self.began = {}, 50, 0
+        page, truths = cluster.look(agent)
+        self.first = Scrape(page), truths
+
+    @contextlib.contextmanager
+    def load(self, *options):
+        """A share of the transactions, with whatever is done meanwhile."""
+        self.seed += 1
+        process = live.Process(*self.cluster.command("load", "--seed", self.seed, "--transactions", self.each,
+                                                     "--dkgs", 2, *(options or ("--faults", "all"))),
+                               log=self.cluster.folder / f"load-{self.seed}.log")
+        try:
+            yield process
+            status = process.child.wait(300)
+            if status:
+                raise RuntimeError(f"mpc-driver load ended with {status}: {process.said()[-300:]}")
+            self.began += self.each
+        finally:
+            if process.child.poll() is None:
+                process.stop()
+
+    def compare(self, what, fault=lambda scrape, truths: []):
+        """All that has been counted since the beginning."""
+        self.cluster.quiet()
+        page, truths = self.cluster.look(self.agent)
+        scrape = Scrape(page)
+        truths = {node: added(self.lives[node], truth) if node in self.lives else truth
+                  for node, truth in truths.items()}
+        result = compare(scrape, truths, self.first)
+        self.report.note(f"{what}: {result.compared} values compared, {len(result.differences)} differ")
+        self.report.check(f"{what}, all counts and gauges equal the books", result.differences)
+        self.report.check(f"{what}, it shows", fault(scrape, truths))
+        return scrape, truths
+
+    def gauge(self, name, node, wanted, seconds=30):
+        def seen():
+            return Scrape(self.agent.metrics()).sum(name, node_id=node) == wanted
+        try:
+            live.wait_for(f"{name} of node {node} is {wanted}", seen, seconds, every=0.3)
+            return []
+        except RuntimeError as error:
+            return [f"{error}: it is {Scrape(self.agent.metrics()).sum(name, node_id=node):g}"]
+
+
+def errors(**wanted):
+    """A check that there were such network errors."""
+    def check(scrape, _):
+        return [] if scrape.sum("mpc_network_errors_total", **wanted) else [f"no network error {wanted or ''}"]
+    return check
+
+
+def calm(run):
+    with run.load():
+        pass
+    run.compare("nothing broken")
+    run.report.check("nothing broken, four peers", run.gauge("mpc_connected_peers", "1", 4))
+
+
+def killed_node(run):
+    cluster, fifth = run.cluster, run.cluster.members[4]
+    run.lives["5"] = cluster.truth(fifth)
+    cluster.fault("--kill-node", 5)
+    run.report.check("a killed node, the others miss a peer", run.gauge("mpc_connected_peers", "1", 3))
+    run.report.check("a killed node, four are active", run.gauge("mpc_active_nodes", "1", 4))
+    del run.first[1]["5"]  # its second life began under watch
+    with run.load("--faults", "none"):
+        pass
+    cluster.fault("--start-node", 5)
+    with run.load():
+        pass
+    run.report.check("a killed node, all five are active again", run.gauge("mpc_active_nodes", "1", 5))
+    run.report.check("a killed node, and connected", run.gauge("mpc_connected_peers", "1", 4))
+    run.compare("a killed node", errors())
+
+
+def killed_etcd(run):
+    with run.load():
+        time.sleep(2)
+        run.cluster.fault("--kill-etcd", 1)
+        time.sleep(OUTAGE)
+        run.cluster.fault("--start-etcd", 1)
+    run.compare("a killed member of etcd")
+
+
+def restarted_postgres(run):
+    with run.load():
+        time.sleep(2)
+        run.cluster.fault("--restart-postgres")
+    run.compare("a restart of PostgreSQL")
+
+
+def partitioned_peer(run):
+    with run.load():
+        time.sleep(2)
+        run.cluster.fault("--partition", 2)
+        time.sleep(LOST)
+        run.cluster.fault("--heal", 2)
+    run.compare("a node without a network", errors(error_type="timeout"))
+
+
+def wrong_certificate(run):
+    with run.load():
+        time.sleep(2)
+        run.cluster.fault("--wrong-certificate", 3)
+        time.sleep(OUTAGE)
+        run.cluster.fault("--right-certificate", 3)
+    scrape, _ = run.compare("a wrong certificate", errors(error_type="handshake"))
+    refused = scrape.sum("mpc_tls_handshake_failures_total")
+    run.report.check("a wrong certificate, handshakes fail",
+                     [] if refused and refused == scrape.sum("mpc_network_errors_total", error_type="handshake")
+                     else [f"{refused:g} failures"])
+
+
+def all_families(run):
+    scrape, _ = run.compare("at the end")
+    nodes = {str(m["id"]) for m in run.cluster.members}
+    faults = []
+    for family, kind in FAMILIES.items():
+        name = f"{family}_count" if kind == "histogram" else family
+        shown = {dict(labels)["node_id"] for labels in scrape.samples.get(name, {})}
+        if scrape.types.get(family) != kind:
+            faults.append(f"{family} is no {kind}")
+        elif shown != nodes:
+            faults.append(f"{family} is there for the nodes {', '.join(sorted(shown)) or 'none'}")
+    run.report.check("all families of the wallet are there for all nodes", faults)
+
+
+def main():
+    report = live.Report()
+    live.need_root(report, "the whole wallet")
+    each = int(sys.argv[1] if sys.argv[1:] else TRANSACTIONS) // PARTS
+    with report.part("the whole wallet"):
+        folder = live.scratch()
+        programs = live.built("thin", folder)
+        with live.Cluster(programs, folder / "cluster") as cluster, \
+                live.Agent(folder, "--exe", cluster.node, "--program-stats") as agent:
+            run = Run(report, cluster, agent, each)
+            for part in (calm, killed_node, killed_etcd, restarted_postgres, partitioned_peer, wrong_certificate,
+                         all_families):
+                with report.part(part.__name__):
+                    part(run)
+            report.note(f"{run.began} transactions")
+            report.check("no node ended but the one that was killed", cluster.dead())
+    return report.status()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
