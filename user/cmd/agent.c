@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -463,6 +464,27 @@ static int check_found(const struct agent *agent, struct err *err)
 	return 0;
 }
 
+/* Whose new UDP sockets are, where the kernel does not tell. */
+static void list_udp(struct agent *agent)
+{
+	for (size_t i = 0; agent->net && !net_hears_udp(agent->net) && i < agent->nodes.n; i++) {
+		const struct node *node = agent->nodes.at[i];
+		_sockets_ struct socket_list sockets = {};
+		struct err err = {};
+		size_t n = 0;
+
+		if (node->ended)
+			continue;
+		if (sockets_of(node->tgid, &sockets, &err) < 0)
+			log_debug(agent->log, "%s", err.text);
+		for (size_t s = 0; s < sockets.n; s++)
+			if (sockets.at[s].protocol == IPPROTO_UDP)
+				sockets.at[n++] = sockets.at[s];
+		sockets.n = n;
+		net_adopt(agent->net, node->slot, &sockets);
+	}
+}
+
 int agent_look(struct agent *agent, bool first, struct err *err)
 {
 	struct scan now = {};
@@ -476,6 +498,7 @@ int agent_look(struct agent *agent, bool first, struct err *err)
 	scan_compare(&agent->processes, &now, process_ended, process_began, agent);
 	scan_free(&agent->processes);
 	agent->processes = now;
+	list_udp(agent);
 	agent->looked = true;
 	return first ? check_found(agent, err) : 0;
 }

@@ -509,6 +509,11 @@ void net_adopt(struct net *net, unsigned node, const struct socket_list *sockets
 	}
 }
 
+bool net_hears_udp(const struct net *net)
+{
+	return net->links[NET_SEND] && net->links[NET_RECEIVE];
+}
+
 /* Takes out of a table what belongs to @node: its number stands in the key, or in the
  * value, at @at. */
 static void purge(const struct bpf_map *map, unsigned node, bool of_key, size_t at)
