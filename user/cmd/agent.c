@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -471,17 +470,13 @@ static void list_udp(struct agent *agent)
 		const struct node *node = agent->nodes.at[i];
 		_sockets_ struct socket_list sockets = {};
 		struct err err = {};
-		size_t n = 0;
 
 		if (node->ended)
 			continue;
-		if (sockets_of(node->tgid, &sockets, &err) < 0)
+		if (sockets_of(node->tgid, &sockets, &err) == 0)
+			net_adopt_udp(agent->net, node->slot, &sockets);
+		else
 			log_debug(agent->log, "%s", err.text);
-		for (size_t s = 0; s < sockets.n; s++)
-			if (sockets.at[s].protocol == IPPROTO_UDP)
-				sockets.at[n++] = sockets.at[s];
-		sockets.n = n;
-		net_adopt(agent->net, node->slot, &sockets);
 	}
 }
 
