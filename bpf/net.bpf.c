@@ -537,19 +537,38 @@ static __noinline u32 udp_adopted(struct sock *sk)
 	return s && s->protocol == IPPROTO_UDP ? s->node : ABI_NET_NO_NODE;
 }
 
+/* It is known whose it is: what waited is counted. */
+static __noinline void udp_give(struct abi_net_udp *u, u32 node)
+{
+	u->node = node;
+	for (u32 i = 0; i < ABI_NET_WAITING; i++) {
+		struct abi_net_waiting *w = &u->waiting[i];
+
+		if (!w->n)
+			break;
+		count_named(node, ABI_NET_OTHER, NAMED(w->what, IPPROTO_UDP), w->code, w->n);
+		w->n = 0;
+	}
+}
+
 /* Nothing tells when a UDP socket ends: another may have its address by now. */
 static __noinline struct abi_net_udp *udp_of(struct sock *sk)
 {
 	struct abi_net_udp new = { .node = ABI_NET_NO_NODE, .inode = inode_of(sk) };
 	u64 key = (u64)sk;
 	struct abi_net_udp *u = bpf_map_lookup_elem(&udp_socks, &key);
+	u32 node;
 
-	if (u && u->inode == new.inode)
+	if (!u || u->inode != new.inode) {
+		bpf_map_update_elem(&udp_socks, &key, &new, BPF_ANY);
+		u = bpf_map_lookup_elem(&udp_socks, &key);
+	}
+	if (!u || u->node != ABI_NET_NO_NODE || !adoptable_udp)
 		return u;
-	if (adoptable_udp)
-		new.node = udp_adopted(sk);
-	bpf_map_update_elem(&udp_socks, &key, &new, BPF_ANY);
-	return bpf_map_lookup_elem(&udp_socks, &key);
+	node = udp_adopted(sk);
+	if (node < n_nodes)
+		udp_give(u, node);
+	return u;
 }
 
 /* What came before anybody used the socket waits with it; it may be another's than ours. */
@@ -585,17 +604,8 @@ static __noinline void udp_touch(struct sock *sk, u32 node)
 {
 	struct abi_net_udp *u = udp_of(sk);
 
-	if (!u || u->node == node)
-		return;
-	u->node = node;
-	for (u32 i = 0; i < ABI_NET_WAITING; i++) {
-		struct abi_net_waiting *w = &u->waiting[i];
-
-		if (!w->n)
-			break;
-		count_named(node, ABI_NET_OTHER, NAMED(w->what, IPPROTO_UDP), w->code, w->n);
-		w->n = 0;
-	}
+	if (u && u->node != node)
+		udp_give(u, node);
 }
 
 SEC("raw_tp/udp_fail_queue_rcv_skb")

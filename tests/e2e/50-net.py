@@ -27,6 +27,7 @@ NODE = Path(__file__).with_name("net_node.py")
 A, B = "10.99.0.1", "10.99.0.2"
 A6, B6 = "fd99::1", "fd99::2"
 PORT = 7000
+LIST = 6  # seconds in which sockets are listed anew, where the kernel does not tell who uses them
 TCP = ("inet_sock_set_state", "tcp_destroy_sock", "tcp_probe", "tcp_rcv_space_adjust")
 
 
@@ -115,6 +116,41 @@ def differ(wants):
     return [f"{what}: agent {ours:g}, {who} {truth}" for what, ours, who, truth in wants if ours != truth]
 
 
+def transfer(watch, one, two, size, reply, times, first):
+    """One run: what differs, and whether snmp has counted what is no socket's any more. On a
+    busy machine a FIN may be sent twice; then the namespace answers for a socket that is gone."""
+    watch.look()
+    two.tell("serve", name="l", times=times, reply=reply)
+    mine = one.tell("dial", to=[B, PORT], size=size, times=times)
+    theirs = two.tell("join", name="l")
+    time.sleep(0.3)
+    kernel = watch.since()
+    got = lambda name, node, **labels: watch.ours(f"network_{name}", node, protocol="tcp", **labels)
+    links = lambda node, way: watch.ours("network_tcp_connections_total", node, direction=way)
+    # the kernel answers a first segment before there is a socket
+    wants = [
+        ("sent by one", got("bytes_total", "one", direction="sent"), "books", mine.get("sent", 0)),
+        ("received by one", got("bytes_total", "one", direction="received"), "books", mine.get("received", 0)),
+        ("sent by two", got("bytes_total", "two", direction="sent"), "books", theirs.get("sent", 0)),
+        ("received by two", got("bytes_total", "two", direction="received"), "books", theirs.get("received", 0)),
+        ("segments of one", got("packets_total", "one", direction="sent"), "snmp",
+         kernel["a"]["Tcp.OutSegs"] + kernel["a"]["Tcp.RetransSegs"]),
+        ("segments to one", got("packets_total", "one", direction="received"), "snmp", kernel["a"]["Tcp.InSegs"]),
+        ("segments of two", got("packets_total", "two", direction="sent"), "snmp",
+         kernel["b"]["Tcp.OutSegs"] + kernel["b"]["Tcp.RetransSegs"] - times),
+        ("segments to two", got("packets_total", "two", direction="received"), "snmp",
+         kernel["b"]["Tcp.InSegs"] - first * times),
+        ("connects", links("one", "out"), "books", mine["connected"]),
+        ("connects", links("one", "out"), "snmp", kernel["a"]["Tcp.ActiveOpens"]),
+        ("accepts", links("two", "in"), "books", theirs["accepted"]),
+        ("accepts", links("two", "in"), "snmp", kernel["b"]["Tcp.PassiveOpens"]),
+        ("not connected to", links("one", "in") + links("two", "out"), "books", 0),
+        ("durations of one", watch.ours("network_tcp_duration_seconds_count", "one"), "books", times),
+        ("durations of two", watch.ours("network_tcp_duration_seconds_count", "two"), "books", times),
+    ]
+    return differ(wants), any(kernel[place][f"Tcp.{name}"] for place in "ab" for name in ("RetransSegs", "OutRsts"))
+
+
 def transfers(report, watch, one, two):
     """Books and namespaces, to the segment."""
     two.tell("listen", name="l", port=PORT)
@@ -126,37 +162,11 @@ def transfers(report, watch, one, two):
     one.tell("close", name="c", times=1)
     two.tell("close", name="s", times=1)
     for size, reply, times in ((10, 100000, 20), (3_000_000, 7, 3), (0, 0, 5)):
-        watch.look()
-        two.tell("serve", name="l", times=times, reply=reply)
-        mine = one.tell("dial", to=[B, PORT], size=size, times=times)
-        theirs = two.tell("join", name="l")
-        time.sleep(0.3)
-        kernel = watch.since()
-        got = lambda name, node, **labels: watch.ours(f"network_{name}", node, protocol="tcp", **labels)
-        links = lambda node, way: watch.ours("network_tcp_connections_total", node, direction=way)
-        # the kernel answers a first segment before there is a socket
-        wants = [
-            ("sent by one", got("bytes_total", "one", direction="sent"), "books", mine.get("sent", 0)),
-            ("received by one", got("bytes_total", "one", direction="received"), "books", mine.get("received", 0)),
-            ("sent by two", got("bytes_total", "two", direction="sent"), "books", theirs.get("sent", 0)),
-            ("received by two", got("bytes_total", "two", direction="received"), "books", theirs.get("received", 0)),
-            ("segments of one", got("packets_total", "one", direction="sent"), "snmp",
-             kernel["a"]["Tcp.OutSegs"] + kernel["a"]["Tcp.RetransSegs"]),
-            ("segments to one", got("packets_total", "one", direction="received"), "snmp", kernel["a"]["Tcp.InSegs"]),
-            ("segments of two", got("packets_total", "two", direction="sent"), "snmp",
-             kernel["b"]["Tcp.OutSegs"] + kernel["b"]["Tcp.RetransSegs"] - times),
-            ("segments to two", got("packets_total", "two", direction="received"), "snmp",
-             kernel["b"]["Tcp.InSegs"] - first * times),
-            ("connects", links("one", "out"), "books", mine["connected"]),
-            ("connects", links("one", "out"), "snmp", kernel["a"]["Tcp.ActiveOpens"]),
-            ("accepts", links("two", "in"), "books", theirs["accepted"]),
-            ("accepts", links("two", "in"), "snmp", kernel["b"]["Tcp.PassiveOpens"]),
-            ("not connected to", links("one", "in") + links("two", "out"), "books", 0),
-            ("durations of one", watch.ours("network_tcp_duration_seconds_count", "one"), "books", times),
-            ("durations of two", watch.ours("network_tcp_duration_seconds_count", "two"), "books", times),
-        ]
-        report.check(f"{times} connections, {size} bytes there and {reply} back: bytes, segments, connects",
-                     differ(wants))
+        for _ in range(4):
+            faults, disturbed = transfer(watch, one, two, size, reply, times, first)
+            if not faults or not disturbed:
+                break
+        report.check(f"{times} connections, {size} bytes there and {reply} back: bytes, segments, connects", faults)
 
 
 def loss(report, watch, a, b, one, two):
@@ -326,11 +336,13 @@ def sockets(report, watch, a, b, one, two):
 
 
 def datagrams(report, watch, a, b, one, two, stranger):
-    if not needs(report, watch, "UDP", "sock_send_length", "sock_recv_length"):
-        return
-    watch.look()
     port = two.tell("udp", name="u", address=B)["port"]
     one.tell("udp", name="u", address=A)
+    if not needs(report, watch, "UDP: bytes and messages", "sock_send_length", "sock_recv_length"):
+        overflow(report, watch, one, two, known=False)
+        unreachable(report, watch, one, known=False)
+        return
+    watch.look()
     stranger.tell("udp", name="u", address=A)
     mine = one.tell("udp_send", name="u", size=700, times=40, to=[B, port])
     stranger.tell("udp_send", name="u", size=50, times=9, to=[B, port])
@@ -349,9 +361,11 @@ def datagrams(report, watch, a, b, one, two, stranger):
     unreachable(report, watch, one)
 
 
-def overflow(report, watch, one, two):
-    watch.look()
+def overflow(report, watch, one, two, known=True):
     port = two.tell("udp", name="small", address=B, buffer=4096)["port"]
+    if not known:
+        time.sleep(LIST)
+    watch.look()
     mine = one.tell("udp_send", name="u", size=1000, times=300, to=[B, port])
     theirs = two.tell("udp_receive", name="small", seconds=0.3)
     kernel = watch.since()
@@ -360,15 +374,17 @@ def overflow(report, watch, one, two):
              ("lost", watch.ours("network_udp_queue_failures_total", "two"), "snmp", kernel["b"]["Udp.RcvbufErrors"])]
     if needs(report, watch, "UDP: a full receive queue", "udp_fail_queue_rcv_skb"):
         report.check("UDP: a full receive queue", differ(wants) + ([] if lost else ["nothing was lost"]))
-    if needs(report, watch, "UDP: drops by the kernel's reason", "kfree_skb"):
+    if known and needs(report, watch, "UDP: drops by the kernel's reason", "kfree_skb"):
         report.check("UDP: drops by the kernel's reason", differ([
             ("dropped", watch.ours("network_drops_total", "two", protocol="udp", reason="socket_rcvbuff"), "books", lost),
             ("of others", watch.ours("network_drops_total", "one"), "books", 0)]))
 
 
-def unreachable(report, watch, one):
-    watch.look()
+def unreachable(report, watch, one, known=True):
     one.tell("udp", name="to-nobody", address=A, to=[B, 9])
+    if not known:
+        time.sleep(LIST)
+    watch.look()
     told = {}
     for _ in range(6):
         for name, n in one.tell("udp_send", name="to-nobody", size=20).items():

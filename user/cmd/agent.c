@@ -463,6 +463,23 @@ static int check_found(const struct agent *agent, struct err *err)
 	return 0;
 }
 
+/* Whose new UDP sockets are, where the kernel does not tell. */
+static void list_udp(struct agent *agent)
+{
+	for (size_t i = 0; agent->net && !net_hears_udp(agent->net) && i < agent->nodes.n; i++) {
+		const struct node *node = agent->nodes.at[i];
+		_sockets_ struct socket_list sockets = {};
+		struct err err = {};
+
+		if (node->ended)
+			continue;
+		if (sockets_of(node->tgid, &sockets, &err) == 0)
+			net_adopt_udp(agent->net, node->slot, &sockets);
+		else
+			log_debug(agent->log, "%s", err.text);
+	}
+}
+
 int agent_look(struct agent *agent, bool first, struct err *err)
 {
 	struct scan now = {};
@@ -476,6 +493,7 @@ int agent_look(struct agent *agent, bool first, struct err *err)
 	scan_compare(&agent->processes, &now, process_ended, process_began, agent);
 	scan_free(&agent->processes);
 	agent->processes = now;
+	list_udp(agent);
 	agent->looked = true;
 	return first ? check_found(agent, err) : 0;
 }

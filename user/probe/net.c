@@ -509,6 +509,11 @@ void net_adopt(struct net *net, unsigned node, const struct socket_list *sockets
 	}
 }
 
+bool net_hears_udp(const struct net *net)
+{
+	return net->links[NET_SEND] && net->links[NET_RECEIVE];
+}
+
 /* Takes out of a table what belongs to @node: its number stands in the key, or in the
  * value, at @at. */
 static void purge(const struct bpf_map *map, unsigned node, bool of_key, size_t at)
@@ -530,7 +535,8 @@ static void purge(const struct bpf_map *map, unsigned node, bool of_key, size_t 
 	}
 }
 
-static void purge_adopted(struct net *net, unsigned node)
+/* Of one protocol, or of all: 0. */
+static void purge_adopted(struct net *net, unsigned node, uint8_t protocol)
 {
 	const struct bpf_map *map = net->skel->maps.adopt;
 	uint64_t key, last;
@@ -542,11 +548,19 @@ static void purge_adopted(struct net *net, unsigned node)
 		last = key;
 		more = bpf_map__get_next_key(map, &last, &key, sizeof(key)) == 0;
 		if (bpf_map__lookup_elem(map, &last, sizeof(last), &s, sizeof(s), 0) ||
-		    s.node != node)
+		    s.node != node || (protocol && s.protocol != protocol))
 			continue;
 		if (bpf_map__delete_elem(map, &last, sizeof(last), 0) == 0)
 			__atomic_fetch_sub(waiting(net, s.protocol), 1, __ATOMIC_SEQ_CST);
 	}
+}
+
+void net_adopt_udp(struct net *net, unsigned node, const struct socket_list *sockets)
+{
+	purge_adopted(net, node, IPPROTO_UDP);
+	for (size_t i = 0; i < sockets->n; i++)
+		if (sockets->at[i].protocol == IPPROTO_UDP)
+			adopt(net, node, &sockets->at[i]);
 }
 
 void net_drop_node(struct net *net, unsigned node)
@@ -556,7 +570,7 @@ void net_drop_node(struct net *net, unsigned node)
 	net_stop_node(net, node);
 	purge(net->skel->maps.tcp_socks, node, false, offsetof(struct abi_net_sock, node));
 	purge(net->skel->maps.udp_socks, node, false, offsetof(struct abi_net_udp, node));
-	purge_adopted(net, node);
+	purge_adopted(net, node, 0);
 	purge(net->skel->maps.named, node, true, offsetof(struct abi_net_named, node));
 	for (unsigned s = 0; s < net->n_shards; s++)
 		memset(net->cells + ((size_t)s * net->n_nodes + node) * size, 0,

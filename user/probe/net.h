@@ -44,6 +44,10 @@ void net_closep(struct net **net);
 int net_add_node(struct net *net, unsigned node, pid_t tgid, struct err *err);
 /* The sockets that the process has already. Counted is what happens from now on. */
 void net_adopt(struct net *net, unsigned node, const struct socket_list *sockets);
+/* Whether a tracepoint tells who uses a UDP socket. Where none does, sockets are to be listed
+ * now and then: net_adopt_udp() forgets the node's UDP sockets of before. */
+bool net_hears_udp(const struct net *net);
+void net_adopt_udp(struct net *net, unsigned node, const struct socket_list *sockets);
 /* Its process has ended. What its sockets still do is counted. */
 void net_stop_node(struct net *net, unsigned node);
 /* Another node may have the number: nothing is left of this one. */

@@ -108,6 +108,10 @@ static void forgets_nodes(void **state)
 	assert_int_equal(view.states[0][10], 1);
 	assert_int_equal(view.states[1][1], 0);
 	net_view_free(&view);
+	net_adopt_udp(net, 0, &sockets); /* leaves those of TCP as they are */
+	net_look(net, &view);
+	assert_int_equal(view.states[0][1], 1);
+	net_view_free(&view);
 	net_stop_node(net, 0);
 	net_stop_node(net, 0);
 	net_drop_node(net, 0);
