@@ -38,7 +38,7 @@ _mpc_bpf_agent() {
 		__ltrim_colon_completions "$cur"
 		return
 		;;
-	--web.telemetry-path | --web.max-requests | --debuginfod | --node-id)
+	--web.telemetry-path | --web.max-requests | --debuginfod | --node-id | --peer)
 		return
 		;;
 	esac
