@@ -25,7 +25,7 @@
 
 #define ABI_SITES_MAX 8192
 #define ABI_VALUE_TABLE_MAX 2048
-#define ABI_FUNCS_MAX 64
+#define ABI_FUNCS_MAX 128
 #define ABI_BOUNDS_MAX 32        /* of one histogram */
 #define ABI_BOUNDS_TABLE_MAX 256 /* histograms with bounds of their own */
 #define ABI_NODES_MAX 64

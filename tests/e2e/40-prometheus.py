@@ -59,7 +59,7 @@ ALERTS = {
     "NoTransactionsProcessed": ("info", 15 * MINUTE, "== 0"),
     "MPCAgentDown": ("critical", 2 * MINUTE, 'up{job="mpc-agents"} == 0'),
     "MPCAgentNodeNotWatched": ("warning", 5 * MINUTE, "mpc_bpf_agent_target_up"),
-    "MPCAgentProbeMissing": ("warning", 5 * MINUTE, 'state!="ready"'),
+    "MPCAgentProbeMissing": ("warning", 5 * MINUTE, 'state="partial"'),
     "MPCAgentLosingCalls": ("warning", 0, "> 0"),
     "MPCAgentOverBudget": ("warning", 10 * MINUTE, "> "),
 }

@@ -35,15 +35,6 @@ uint64_t agent_monotonic_ns(void)
 
 /* --- opening and closing ------------------------------------------------------- */
 
-static int load_profile(struct agent *agent, struct err *err)
-{
-	struct profile_faults faults = {};
-	int r = profile_load(agent->options->profile, &agent->profile, &faults, err);
-
-	profile_faults_free(&faults);
-	return r;
-}
-
 /* --exe must name a file that can be watched at all: said before anything is loaded. */
 static int check_exe(struct agent *agent, struct err *err)
 {
@@ -147,7 +138,7 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 		.options = options, .log = &options->log, .stats_fd = -1, .epoll = -1
 	};
 	agent->started = agent_now();
-	r = load_profile(agent, err);
+	r = options_profile(options, &agent->profile, err);
 	if (r == 0)
 		r = check_exe(agent, err);
 	if (r == 0)

@@ -167,7 +167,5 @@ void binary_check(struct agent *agent, struct binary *binary);
 /* Takes the probes off; they are set again when it is next found. @why: what is wrong;
  * NULL: nothing, but nobody runs it. */
 void binary_rest(struct agent *agent, struct binary *binary, const char *why);
-/* Number of the plan's instances in each state, of all functions. */
-void binary_summary(const struct binary *binary, unsigned counts[PLAN_ABSENT + 1]);
 
 #endif

@@ -39,11 +39,27 @@ bool binary_may_be_ours(const struct agent *agent, const struct exe *exe, int fd
 	       peek_may_have(fd, agent->profile) || source_may_be(&from, fd);
 }
 
-void binary_summary(const struct binary *binary, unsigned counts[PLAN_ABSENT + 1])
+/* Number of the instances in each state, of all functions that it may have. */
+static void summary(const struct agent *agent, const struct plan *plan,
+		    unsigned counts[PLAN_ABSENT + 1])
 {
-	memset(counts, 0, (PLAN_ABSENT + 1) * sizeof(*counts));
-	for (size_t i = 0; binary->plan && i < binary->plan->n_rows; i++)
-		counts[binary->plan->rows[i].state]++;
+	for (size_t f = 0; f < agent->profile->n_funcs; f++) {
+		size_t func = plan_find_func(plan, agent->profile->funcs[f].name);
+
+		if (func == SIZE_MAX || !plan_shows(plan, agent->profile, f))
+			continue;
+		for (size_t i = 0; i < plan->n_rows; i++)
+			counts[plan->rows[i].state] += plan->rows[i].func == func;
+	}
+}
+
+/* Adds the libraries that it does not use. */
+static void list_unused(const struct agent *agent, const struct binary *b, struct strbuf *out)
+{
+	for (unsigned part = 0; part < agent->profile->n_parts; part++)
+		if (!plan_uses(b->plan, agent->profile, part))
+			strbuf_printf(out, "%s %s", out->len ? "," : "; not used:",
+				      agent->profile->parts[part].name);
 }
 
 /* What compile or the kernel refused becomes part of the row that people see. */
@@ -199,7 +215,8 @@ static void forget_plan(struct binary *b)
 /* There is a plan, or @r and @err say why not. */
 static void finish(struct agent *agent, struct binary *b, int r, struct err *err)
 {
-	unsigned counts[PLAN_ABSENT + 1];
+	unsigned counts[PLAN_ABSENT + 1] = {};
+	_strbuf_ struct strbuf unused = {};
 	size_t sites = 0;
 
 	b->resolve_seconds = monotonic() - b->began;
@@ -221,13 +238,15 @@ static void finish(struct agent *agent, struct binary *b, int r, struct err *err
 	free(TAKE_PTR(b->trouble));
 	b->probed = true;
 	attach_sites(b->attachment, &sites);
-	binary_summary(b, counts);
+	summary(agent, b->plan, counts);
+	list_unused(agent, b, &unused);
 	log_info(
 		agent->log,
 		"%s: %zu sites attached, resolved from %s in %.2f s; instances: %u ready, %u partial, "
-		"%u refused, %u functions absent",
+		"%u refused, %u functions absent%s",
 		b->path, sites, b->source, b->resolve_seconds, counts[PLAN_READY],
-		counts[PLAN_PARTIAL], counts[PLAN_REFUSED], counts[PLAN_ABSENT]);
+		counts[PLAN_PARTIAL], counts[PLAN_REFUSED], counts[PLAN_ABSENT],
+		unused.len ? unused.text : "");
 }
 
 void binary_probe(struct agent *agent, struct binary *b, int fd)

@@ -13,6 +13,21 @@ struct walk {
 	struct metric_family *family;
 };
 
+bool collect_shows(const struct agent *agent, const struct node *node, size_t func)
+{
+	return plan_shows(node->binary->plan, agent->profile, func);
+}
+
+bool collect_shows_metric(const struct agent *agent, const struct node *node, size_t metric)
+{
+	const struct profile_metric *m = &agent->profile->metrics[metric];
+
+	for (size_t s = 0; s < m->n_sources; s++)
+		if (collect_shows(agent, node, m->sources[s].func))
+			return true;
+	return m->fact; /* the kernel's, of any process */
+}
+
 void collect_labels(const struct node *node, const struct profile_metric *metric,
 		    const struct layout_series *from, struct metric_series *to)
 {
@@ -74,7 +89,8 @@ static void collect_metric(struct agent *agent, size_t m, uint64_t *const *cells
 									       METRIC_COUNTER,
 					   metric->unit, metric->help);
 		w.node = agent->nodes.at[i];
-		layout_series(agent->layout, cells[i], m, add_series, &w);
+		if (collect_shows_metric(agent, w.node, m))
+			layout_series(agent->layout, cells[i], m, add_series, &w);
 	}
 	if (!agent->nodes.n)
 		snapshot_family(out, metric->name,

@@ -22,6 +22,9 @@ void collect_net(const struct agent *agent, const struct net_view *view, size_t 
 void collect_net_self(const struct agent *agent, const struct net_view *view,
 		      struct metric_snapshot *out);
 
+/* Whether the node's executable may have the function, or a function of the metric. */
+bool collect_shows(const struct agent *agent, const struct node *node, size_t func);
+bool collect_shows_metric(const struct agent *agent, const struct node *node, size_t metric);
 /* The labels of a series of the profile. */
 void collect_labels(const struct node *node, const struct profile_metric *metric,
 		    const struct layout_series *from, struct metric_series *to);

@@ -56,20 +56,37 @@ static bool is_first_of_name(const struct agent *agent, size_t b)
 	return true;
 }
 
-static void collect_states(const struct agent *agent, size_t b, const char *function,
+/* The profiles that name the function. */
+static void label_profiles(struct metric_series *s, const struct profile *profile,
+			   const struct profile_func *func)
+{
+	_strbuf_ struct strbuf names = {};
+
+	for (unsigned part = 0; part < profile->n_parts; part++)
+		if (func->parts & 1U << part)
+			strbuf_printf(&names, "%s%s", names.len ? "," : "",
+				      profile->parts[part].name);
+	series_label(s, "profile", names.text);
+}
+
+static void collect_states(const struct agent *agent, size_t b, size_t f,
 			   struct metric_family *family)
 {
 	const char *path = agent->binaries.at[b]->path;
+	const struct profile_func *func = &agent->profile->funcs[f];
 	struct lines lines = {};
 
 	for (size_t i = b; i < agent->binaries.n; i++)
-		if (strcmp(agent->binaries.at[i]->path, path) == 0)
-			count_rows(&lines, agent->binaries.at[i]->plan, function);
+		if (strcmp(agent->binaries.at[i]->path, path) == 0 &&
+		    plan_shows(agent->binaries.at[i]->plan, agent->profile, f))
+			count_rows(&lines, agent->binaries.at[i]->plan, func->name);
 	for (size_t i = 0; i < lines.at.n; i++) {
 		struct metric_series *s = family_series(family);
 
 		series_label(s, "binary", path);
-		series_label(s, "function", function);
+		series_label(s, "function", func->name);
+		label_profiles(s, agent->profile, func);
+		series_label(s, "required", func->required ? "true" : "false");
 		series_label(s, "where", lines.at.at[i].where);
 		series_label(s, "state", plan_state_name(lines.at.at[i].state));
 		s->integral = true;
@@ -108,6 +125,38 @@ static void collect_sites(const struct agent *agent, const char *function,
 	}
 }
 
+static bool uses(const struct agent *agent, const char *path, unsigned part)
+{
+	for (size_t i = 0; i < agent->binaries.n; i++)
+		if (agent->binaries.at[i]->ours && strcmp(agent->binaries.at[i]->path, path) == 0 &&
+		    plan_uses(agent->binaries.at[i]->plan, agent->profile, part))
+			return true;
+	return false;
+}
+
+static void collect_uses(const struct agent *agent, struct metric_snapshot *out)
+{
+	struct metric_family *family = snapshot_family(
+		out, "mpc_bpf_agent_profile_used", METRIC_GAUGE, "",
+		"1 where functions of the profile are in the executable, 0 where it is the profile "
+		"of a library of which there is none.");
+
+	for (size_t b = 0; b < agent->binaries.n; b++) {
+		const char *path = agent->binaries.at[b]->path;
+
+		if (!agent->binaries.at[b]->ours || !is_first_of_name(agent, b))
+			continue;
+		for (unsigned part = 0; part < agent->profile->n_parts; part++) {
+			struct metric_series *s = family_series(family);
+
+			series_label(s, "binary", path);
+			series_label(s, "profile", agent->profile->parts[part].name);
+			s->integral = true;
+			s->count = uses(agent, path, part);
+		}
+	}
+}
+
 void collect_probes(struct agent *agent, struct metric_snapshot *out)
 {
 	struct metric_family *family =
@@ -123,5 +172,6 @@ void collect_probes(struct agent *agent, struct metric_snapshot *out)
 		"this name, usually 1; the page says why one is not ready.");
 	for (size_t b = 0; b < agent->binaries.n; b++)
 		for (size_t f = 0; f < agent->profile->n_funcs && is_first_of_name(agent, b); f++)
-			collect_states(agent, b, agent->profile->funcs[f].name, family);
+			collect_states(agent, b, f, family);
+	collect_uses(agent, out);
 }

@@ -138,6 +138,8 @@ static void collect_missing(struct agent *agent, uint64_t *const *cells,
 			const struct node *node = agent->nodes.at[i];
 			uint64_t missing[ABI_MISSING_CELLS];
 
+			if (!collect_shows_metric(agent, node, m))
+				continue;
 			layout_missing(agent->layout, cells[i], m, missing);
 			add_missing(out, node, metric, "unread", missing[ABI_MISSING_UNREAD]);
 			if (metric->type == PROFILE_GAUGE)
@@ -166,7 +168,8 @@ static void collect_calls(struct agent *agent, uint64_t *const *cells,
 						   node->lost[LOST_PROCESS_ENDED].calls[f],
 					   .probes_off = node->lost[LOST_PROBES_OFF].calls[f] };
 
-			collect_call(out, &c);
+			if (collect_shows(agent, node, f))
+				collect_call(out, &c);
 		}
 	}
 }

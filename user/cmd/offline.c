@@ -18,15 +18,6 @@
 
 /* --- what the options name ------------------------------------------------------------- */
 
-static int load_profile(const struct options *o, struct profile **out, struct err *err)
-{
-	struct profile_faults faults = {};
-	int r = profile_load(o->profile, out, &faults, err);
-
-	profile_faults_free(&faults);
-	return r;
-}
-
 /* The executable named by an operand, --exe or --pid; *@path is NULL where none is. */
 static int open_target(const struct options *o, char **path, int *fd, struct err *err)
 {
@@ -138,7 +129,7 @@ int offline_look(const struct options *options, struct offline *out, struct err 
 {
 	_free_ char *path = NULL;
 	_close_ int fd = -1;
-	int r = load_profile(options, &out->profile, err);
+	int r = options_profile(options, &out->profile, err);
 
 	if (r == 0)
 		r = open_target(options, &path, &fd, err);
@@ -154,7 +145,7 @@ int offline_look(const struct options *options, struct offline *out, struct err 
 static int open_for_pack(const struct options *options, struct offline *out, char **path, int *fd,
 			 struct err *err)
 {
-	int r = load_profile(options, &out->profile, err);
+	int r = options_profile(options, &out->profile, err);
 
 	if (r == 0 && !out->profile->n_funcs)
 		return err_set(err, -EINVAL,
@@ -217,6 +208,17 @@ static const char *reason_of(const struct plan *plan, size_t func)
 	return "";
 }
 
+/* All profiles are of libraries, and of none there is anything. */
+static int tell_nothing(const struct profile *profile, const struct plan *plan)
+{
+	for (size_t f = 0; f < plan->n_funcs; f++)
+		if (found(plan, f))
+			return EXIT_SUCCESS;
+	fprintf(stderr, "mpc-bpf-agent: %s has no function of %s that can be probed\n",
+		plan->binary, profile->name);
+	return 2;
+}
+
 /* The first reason stands for all: they are mostly one. */
 static int tell_missing(const struct profile *profile, const struct plan *plan)
 {
@@ -226,6 +228,8 @@ static int tell_missing(const struct profile *profile, const struct plan *plan)
 	for (size_t f = 0; f < profile->n_funcs; f++) {
 		size_t func = plan_find_func(plan, profile->funcs[f].name);
 
+		if (!plan_shows(plan, profile, f))
+			continue;
 		required += profile->funcs[f].required;
 		if (!profile->funcs[f].required || (func != SIZE_MAX && found(plan, func)))
 			continue;
@@ -234,7 +238,7 @@ static int tell_missing(const struct profile *profile, const struct plan *plan)
 			reason = reason_of(plan, func);
 	}
 	if (!missing)
-		return EXIT_SUCCESS;
+		return required ? EXIT_SUCCESS : tell_nothing(profile, plan);
 	fprintf(stderr,
 		"mpc-bpf-agent: %s: %zu of %zu functions that the profile requires cannot be "
 		"probed: %s\n",

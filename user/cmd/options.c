@@ -82,9 +82,22 @@ static int set_no_process(struct options *o, const char *value, struct err *err)
 
 static int set_profile(struct options *o, const char *value, struct err *err)
 {
-	(void)err;
-	o->profile = value;
+	if (o->n_profiles == PROFILE_PARTS_MAX)
+		return err_set(err, -EINVAL, "--profile is given more than %d times",
+			       PROFILE_PARTS_MAX);
+	o->profiles[o->n_profiles++] = value;
 	return 0;
+}
+
+int options_profile(const struct options *o, struct profile **out, struct err *err)
+{
+	static const char *const standard[] = { OPTIONS_DEFAULT_PROFILE };
+	struct profile_faults faults = {};
+	int r = o->n_profiles ? profile_load_all(o->profiles, o->n_profiles, out, &faults, err) :
+				profile_load_all(standard, 1, out, &faults, err);
+
+	profile_faults_free(&faults);
+	return r;
 }
 
 static int set_exe(struct options *o, const char *value, struct err *err)
@@ -240,7 +253,8 @@ static const char help[] =
 	"       mpc-bpf-agent check PROFILE...      find the faults of profiles\n"
 	"\n"
 	"What to watch:\n"
-	"  --profile NAME|FILE        functions and metrics (default: mpc-node, built in)\n"
+	"  --profile NAME|FILE        functions and metrics, may be repeated\n"
+	"                             (default: " OPTIONS_DEFAULT_PROFILE ", built in)\n"
 	"  --exe FILE                 only processes of this executable\n"
 	"  --pid PID                  only this process\n"
 	"  --debug FILE               debug information of a stripped executable, a file of its own\n"
@@ -306,7 +320,6 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err)
 {
 	struct options o = { .telemetry_path = "/metrics",
 			     .max_requests = 40,
-			     .profile = "mpc-node",
 			     .log = { .level = LOG_INFO } };
 	int r = 0;
 

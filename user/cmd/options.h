@@ -9,10 +9,12 @@
 
 #include "base/err.h"
 #include "cmd/log.h"
+#include "profile/profile.h"
 
 #define OPTIONS_LISTEN_MAX 8
 #define OPTIONS_PACKS_MAX 32
 #define OPTIONS_PEERS_MAX 32
+#define OPTIONS_DEFAULT_PROFILE "mpc-node"
 #define OPTIONS_DEFAULT_LISTEN "127.0.0.1:9464"
 
 struct options {
@@ -23,7 +25,8 @@ struct options {
 	const char *web_config; /* how the endpoint is protected, NULL: not at all */
 	bool systemd_socket;    /* listen on what systemd hands over, not on addresses */
 	bool no_process;        /* leave out process_* */
-	const char *profile;
+	const char *profiles[PROFILE_PARTS_MAX];
+	size_t n_profiles;                    /* 0: none was named */
 	const char *exe;                      /* watch only processes of this executable */
 	const char *debug;                    /* its separate debug file */
 	const char *debuginfod;               /* URL of a server of debug files */
@@ -48,6 +51,9 @@ enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 /* Parses @argv (argv[0] is skipped). Returns an enum options_result, or -EINVAL
  * with a sentence that names the bad word and the nearest right one. */
 int options_parse(int argc, char **argv, struct options *out, struct err *err);
+
+/* The profiles that are named, or the default one, as one. */
+int options_profile(const struct options *options, struct profile **out, struct err *err);
 
 /* The help text, for standard output. */
 const char *options_help(void);

@@ -59,14 +59,15 @@ static void print_row(FILE *to, const struct plan *plan, unsigned r)
 		fprintf(to, "           %s\n", row->reason);
 }
 
-void probes_print(FILE *to, const struct profile *profile, const struct plan *plan)
+/* The functions that this part is the first to name. */
+static void print_part(FILE *to, const struct profile *profile, const struct plan *plan,
+		       unsigned part)
 {
-	if (profile->n_funcs)
-		fprintf(to, "resolved from %s\n", plan->source);
 	for (unsigned f = 0; f < plan->n_funcs; f++) {
 		size_t func = in_profile(profile, plan->funcs[f].name);
 
-		if (func == profile->n_funcs)
+		if (func == profile->n_funcs || profile->funcs[func].part != part ||
+		    !plan_shows(plan, profile, func))
 			continue;
 		print_function(to, profile, func, plan->funcs[f].name);
 		for (unsigned i = 0; i < plan->n_rows; i++)
@@ -99,6 +100,47 @@ static void print_tracepoints(FILE *to, const struct profile *profile)
 	}
 }
 
+static const char *unused_reason(const struct profile *profile, const struct plan *plan,
+				 unsigned part)
+{
+	for (size_t i = 0; i < plan->n_rows; i++) {
+		size_t func = in_profile(profile, plan->funcs[plan->rows[i].func].name);
+
+		if (func < profile->n_funcs && profile->funcs[func].part == part)
+			return plan->rows[i].reason;
+	}
+	return NULL;
+}
+
+static void print_unused(FILE *to, const struct profile *profile, const struct plan *plan,
+			 unsigned part)
+{
+	const char *reason = unused_reason(profile, plan, part);
+	size_t n = 0;
+
+	for (size_t f = 0; f < profile->n_funcs; f++)
+		n += profile->funcs[f].parts >> part & 1;
+	fprintf(to, "  unused   none of its %zu functions is in the executable\n", n);
+	/* without debug information that is no proof */
+	if (plan->bare && reason)
+		fprintf(to, "           %s\n", reason);
+}
+
+void probes_print(FILE *to, const struct profile *profile, const struct plan *plan)
+{
+	if (profile->n_funcs)
+		fprintf(to, "resolved from %s\n", plan->source);
+	for (unsigned part = 0; part < profile->n_parts; part++) {
+		bool used = plan_uses(plan, profile, part);
+
+		if (profile->n_parts > 1 || !used)
+			fprintf(to, "profile %s\n", profile->parts[part].name);
+		if (!used)
+			print_unused(to, profile, plan, part);
+		print_part(to, profile, plan, part);
+	}
+}
+
 /* --- for programs --------------------------------------------------------------------------- */
 
 static void add_text(struct json_object *to, const char *name, const char *text)
@@ -117,6 +159,17 @@ static void add_metrics(struct json_object *to, const struct profile *profile, s
 	json_object_object_add(to, "metrics", list);
 }
 
+static void add_profiles(struct json_object *to, const struct profile *profile, size_t func)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned part = 0; part < profile->n_parts; part++)
+		if (profile->funcs[func].parts & 1U << part)
+			json_object_array_add(list,
+					      json_object_new_string(profile->parts[part].name));
+	json_object_object_add(to, "profiles", list);
+}
+
 static struct json_object *json_row(const struct profile *profile, const struct plan *plan,
 				    unsigned r)
 {
@@ -127,6 +180,7 @@ static struct json_object *json_row(const struct profile *profile, const struct 
 	_strbuf_ struct strbuf reads = {};
 
 	add_text(o, "function", name);
+	add_profiles(o, profile, func);
 	add_metrics(o, profile, func);
 	json_object_object_add(o, "required",
 			       json_object_new_boolean(profile->funcs[func].required));

@@ -8,7 +8,7 @@
 #include "profile/profile.h"
 #include "symbol/plan.h"
 
-/* By function of the profile: which metrics it is for, and each row of the plan with how
+/* By profile, and by function of it: which metrics it is for, and each row of the plan with how
  * it is probed, what is read there, and what is missing. */
 void probes_print(FILE *to, const struct profile *profile, const struct plan *plan);
 

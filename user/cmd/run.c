@@ -264,7 +264,7 @@ static void greet(const struct loop *loop, const struct options *o)
 			&o->log,
 			"no running executable is known to have the functions of the profile %s; a "
 			"stripped one needs its pack, see --pack",
-			o->profile);
+			loop->agent.profile->name);
 }
 
 int cmd_run(const struct options *options)

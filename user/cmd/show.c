@@ -36,9 +36,11 @@ static const char *reads(const struct plan *plan, size_t row, struct page *page)
 	return text.len ? page_text(page, "%s", text.text) : NULL;
 }
 
-static void show_instances(const struct agent *agent, const char *function,
-			   struct page_function *fn, struct page *page)
+static void show_instances(const struct agent *agent, size_t f, struct page_function *fn,
+			   struct page *page)
 {
+	const char *function = agent->profile->funcs[f].name;
+
 	for (size_t b = 0; b < agent->binaries.n; b++) {
 		const struct binary *bin = agent->binaries.at[b];
 		const struct plan *plan = bin->plan;
@@ -47,7 +49,8 @@ static void show_instances(const struct agent *agent, const char *function,
 			const struct plan_row *row = &plan->rows[r];
 			struct page_instance *in;
 
-			if (strcmp(plan->funcs[row->func].name, function) != 0)
+			if (strcmp(plan->funcs[row->func].name, function) != 0 ||
+			    !plan_shows(plan, agent->profile, f))
 				continue;
 			in = VEC_ADD(&fn->instances);
 			in->binary = agent->binaries.n > 1 ? bin->path : NULL;
@@ -141,6 +144,54 @@ static double rate_of(struct rate *rate, double now, uint64_t started)
 	return rate->value;
 }
 
+/* Whether any executable may have it; where there is none yet, all is shown. */
+static bool is_shown(const struct agent *agent, size_t f)
+{
+	bool any = false;
+
+	for (size_t b = 0; b < agent->binaries.n; b++) {
+		if (!agent->binaries.at[b]->ours)
+			continue;
+		if (plan_shows(agent->binaries.at[b]->plan, agent->profile, f))
+			return true;
+		any = true;
+	}
+	return !any;
+}
+
+static bool is_metric_shown(const struct agent *agent, const struct profile_metric *metric)
+{
+	for (size_t s = 0; s < metric->n_sources; s++)
+		if (is_shown(agent, metric->sources[s].func))
+			return true;
+	return metric->fact;
+}
+
+/* Which executables use none of it, as words; NULL where all use it. */
+static const char *unused_in(const struct agent *agent, unsigned part, struct page *page)
+{
+	_strbuf_ struct strbuf text = {};
+
+	for (size_t b = 0; b < agent->binaries.n; b++) {
+		const struct binary *bin = agent->binaries.at[b];
+
+		if (bin->ours && !plan_uses(bin->plan, agent->profile, part))
+			strbuf_printf(&text, "%s%s", text.len ? ", " : "", bin->path);
+	}
+	return text.len ? page_text(page, "%s", text.text) : NULL;
+}
+
+static void show_profiles(const struct agent *agent, struct page *page)
+{
+	for (unsigned part = 0; part < agent->profile->n_parts; part++) {
+		struct page_profile *row = VEC_ADD(&page->profiles);
+
+		row->name = agent->profile->parts[part].name;
+		row->origin = agent->profile->parts[part].origin;
+		row->unused_in = unused_in(agent, part, page);
+	}
+}
+
 static void show_function(struct agent *agent, uint64_t *const *cells,
 			  const struct maps_flights *flights, size_t f, struct page *page)
 {
@@ -163,7 +214,7 @@ static void show_function(struct agent *agent, uint64_t *const *cells,
 	}
 	fn->rate = rate_of(&agent->rates[f], page->now, fn->started);
 	show_quantiles(agent, cells, f, fn);
-	show_instances(agent, fn->name, fn, page);
+	show_instances(agent, f, fn, page);
 }
 
 static const char *incomplete(const struct agent *agent, const struct profile_metric *metric,
@@ -318,8 +369,11 @@ static void show_metrics(const struct agent *agent, uint64_t *const *cells, stru
 		net_look(agent->net, &view);
 	for (size_t m = 0; m < agent->profile->n_metrics; m++) {
 		const struct profile_metric *metric = &agent->profile->metrics[m];
-		struct page_metric *row = VEC_ADD(&page->metrics);
+		struct page_metric *row;
 
+		if (!is_metric_shown(agent, metric))
+			continue;
+		row = VEC_ADD(&page->metrics);
 		row->name = metric->name;
 		row->type = profile_metric_type_name(metric->type);
 		row->help = metric->help;
@@ -351,12 +405,13 @@ void show_page(struct agent *agent, struct page *page)
 	maps_read_flights(agent->maps, flights);
 	page->agent = "mpc-bpf-agent";
 	page->version = AGENT_VERSION;
-	page->profile = agent->profile->origin;
 	page->host = uname(&host) == 0 ? page_text(page, "%s", host.nodename) : NULL;
 	page->since = agent->started;
+	show_profiles(agent, page);
 	show_nodes(agent, flights, page);
 	for (size_t f = 0; f < agent->profile->n_funcs; f++)
-		show_function(agent, cells, flights, f, page);
+		if (is_shown(agent, f))
+			show_function(agent, cells, flights, f, page);
 	show_metrics(agent, cells, page);
 	agent_free_cells(agent, cells);
 }

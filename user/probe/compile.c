@@ -220,6 +220,41 @@ static char *compile_value(const struct work *work, size_t func, const struct pl
 	return NULL;
 }
 
+/* Whether @value may be the one that the profile has in @slot: what it reads, and labels. */
+static bool fits(const struct work *work, size_t func, size_t slot, const struct plan_value *value)
+{
+	const struct profile_value *want = &work->layout->profile->funcs[func].values[slot];
+	_free_ char *text = plan_value_text(want);
+
+	if (!is_asked_for(want, value) || (value->text && strcmp(text, value->text) != 0))
+		return false;
+	for (size_t t = 0; t < value->n_tests; t++) {
+		const struct plan_test *test = &value->tests[t];
+		const char *label = test->otherwise.label;
+
+		for (size_t c = 0; c <= test->n_choices; c++) {
+			if (label && layout_label(work->layout, func, slot, label) == ABI_UNKNOWN)
+				return false;
+			label = c < test->n_choices ? test->choices[c].label : NULL;
+		}
+	}
+	return true;
+}
+
+/* Where the profile asks for the value: a pack that was made with other profiles beside this
+ * one, or in another order, numbers the values of a function otherwise. */
+static unsigned slot_of(const struct work *work, size_t func, const struct plan_value *value)
+{
+	size_t n = work->layout->profile->funcs[func].n_values;
+
+	if (value->slot < n && fits(work, func, value->slot, value))
+		return value->slot;
+	for (unsigned slot = 0; slot < n; slot++)
+		if (fits(work, func, slot, value))
+			return slot;
+	return value->slot;
+}
+
 /* Values of instances that read the same way share an entry. */
 static uint16_t place_value(struct work *work, const struct abi_value *value)
 {
@@ -264,18 +299,20 @@ static void compile_values(struct work *work, size_t from, size_t func, bool num
 	while (n < ABI_VALUES_MAX && out->slot[n] != ABI_NO_SLOT)
 		n++;
 	for (size_t v = 0; v < site->n_values; v++) {
+		struct plan_value from_plan = site->values[v];
 		_free_ struct abi_value *value = NULL;
 		char *fault;
 
-		if ((site->values[v].reading != PLAN_LABEL) != numbers)
+		if ((from_plan.reading != PLAN_LABEL) != numbers)
 			continue;
+		from_plan.slot = slot_of(work, func, &from_plan);
 		value = mem_alloc(sizeof(*value));
-		fault = compile_value(work, func, &site->values[v], value);
+		fault = compile_value(work, func, &from_plan, value);
 		if (fault) {
 			refuse(work, from, false, fault);
 			continue;
 		}
-		out->slot[n] = (uint8_t)(site->values[v].slot | (numbers ? ABI_NUMBER_SLOT : 0));
+		out->slot[n] = (uint8_t)(from_plan.slot | (numbers ? ABI_NUMBER_SLOT : 0));
 		out->value[n++] = place_value(work, value);
 	}
 }

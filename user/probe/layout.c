@@ -66,8 +66,10 @@ static int collect_labels(struct layout *layout, size_t f, size_t v, struct err 
 	if (out->n >= ABI_SKIP)
 		return err_set(
 			err, -E2BIG,
-			"line %u: a label value of %s has %zu possible texts, at most %d will do",
-			value->line, layout->profile->funcs[f].name, out->n, ABI_SKIP - 1);
+			"%s, line %u: a label value of %s has %zu possible texts, at most %d will "
+			"do",
+			layout->profile->origin, value->line, layout->profile->funcs[f].name,
+			out->n, ABI_SKIP - 1);
 	return 0;
 }
 
@@ -106,6 +108,11 @@ static int lay_out_func(struct layout *layout, size_t f, struct err *err)
 
 /* ---- metrics ---------------------------------------------------------------------- */
 
+static const char *origin_of(const struct layout *layout, const struct profile_metric *metric)
+{
+	return layout->profile->parts[metric->part].origin;
+}
+
 /* The table entry with the metric's bounds, shared with metrics that have the same. */
 static int place_bounds(struct layout *layout, const struct profile_metric *metric, uint16_t *at,
 			struct err *err)
@@ -124,8 +131,8 @@ static int place_bounds(struct layout *layout, const struct profile_metric *metr
 	}
 	if (layout->n_bounds == ABI_BOUNDS_TABLE_MAX)
 		return err_set(err, -E2BIG,
-			       "line %u: more than %d histograms with bounds of their own",
-			       metric->line, ABI_BOUNDS_TABLE_MAX);
+			       "%s, line %u: more than %d histograms with bounds of their own",
+			       origin_of(layout, metric), metric->line, ABI_BOUNDS_TABLE_MAX);
 	layout->bounds[layout->n_bounds] = b;
 	*at = (uint16_t)layout->n_bounds++;
 	return 0;
@@ -140,12 +147,14 @@ static uint32_t cells_per_series(const struct profile_metric *metric)
 	return metric->type == PROFILE_HISTOGRAM ? (uint32_t)metric->n_bounds + 1 + sum : sum;
 }
 
-static int too_many_cells(const struct profile_metric *metric, struct err *err)
+static int too_many_cells(const struct layout *layout, const struct profile_metric *metric,
+			  struct err *err)
 {
-	return err_set(err, -E2BIG,
-		       "line %u: with %s the profile needs more than %d counters for each node; "
-		       "use fewer labels, label values or bounds",
-		       metric->line, metric->name, ABI_NODE_CELLS_MAX);
+	return err_set(
+		err, -E2BIG,
+		"%s, line %u: with %s the profile needs more than %d counters for each node; "
+		"use fewer labels, label values or bounds",
+		origin_of(layout, metric), metric->line, metric->name, ABI_NODE_CELLS_MAX);
 }
 
 /* Gives the region its captured labels, innermost first, and its cells. */
@@ -173,7 +182,7 @@ static int place_region(struct layout *layout, struct layout_region *region, str
 	region->base = layout->cells + missing;
 	cells += missing;
 	if (cells > ABI_NODE_CELLS_MAX - layout->cells)
-		return too_many_cells(metric, err);
+		return too_many_cells(layout, metric, err);
 	if (metric->type == PROFILE_GAUGE)
 		layout->gauges[layout->n_gauges++] =
 			(struct layout_gauge){ region->base, (uint32_t)cells - missing,
@@ -219,7 +228,8 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 	struct abi_binding *binding;
 
 	if (n_bindings(func) == ABI_BINDINGS_MAX)
-		return err_set(err, -E2BIG, "line %u: %s feeds more than %d metrics", metric->line,
+		return err_set(err, -E2BIG, "%s, line %u: %s feeds more than %d metrics",
+			       origin_of(layout, metric), metric->line,
 			       layout->profile->funcs[source->func].name, ABI_BINDINGS_MAX);
 	binding = add_binding(func, metric, source);
 	binding->on = (uint8_t)(source->at_start ? ABI_ON_START : source->on);
@@ -273,10 +283,10 @@ static int place_span(struct layout *layout, size_t m, struct err *err)
 	const struct profile_metric *metric = &layout->profile->metrics[m];
 
 	if (layout->n_spans == ABI_SPANS_MAX)
-		return err_set(err, -E2BIG, "line %u: more than %d metrics of spans", metric->line,
-			       ABI_SPANS_MAX);
+		return err_set(err, -E2BIG, "%s, line %u: more than %d metrics of spans",
+			       origin_of(layout, metric), metric->line, ABI_SPANS_MAX);
 	if (layout->cells > ABI_NODE_CELLS_MAX - ABI_SPAN_CELLS)
-		return too_many_cells(metric, err);
+		return too_many_cells(layout, metric, err);
 	layout->spans[layout->n_spans++] = (struct layout_span){
 		.metric = m,
 		.book = layout->cells,

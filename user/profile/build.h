@@ -16,10 +16,8 @@
 #include "profile/tree.h"
 #include "profile/word.h"
 
-#define METRICS_MAX 256
 #define CHOICES_MAX 16       /* raw values of one captured value */
 #define TESTS_MAX 3          /* enums told apart to find one value: Ok.Accepted takes two */
-#define FUNC_METRICS_MAX 4   /* metrics that one function feeds */
 #define LABEL_VALUES_MAX 100 /* of one label over all sources */
 #define SERIES_MAX 512       /* of one metric, "unknown" counted in */
 
@@ -60,6 +58,9 @@ struct metric_draft {
 void build_word_fault(struct build *b, const yaml_node_t *node, const char *kind,
 		      const struct word_fault *fault);
 
+/* Reads true or false of the key @what, which stands in quotes; false after a fault. */
+bool build_flag(struct build *b, const struct tree_entry *entry, const char *what);
+
 void build_metric(struct build *b, const struct tree_entry *entry);
 
 /* The keys of a metric; those that it does not have are NULL. */
@@ -89,9 +90,8 @@ void build_sources(struct build *b, struct metric_draft *draft, const struct tre
 		   bool down);
 
 /* What sources of all kinds have; @what: `a source of metric "mpc_votes_total"`. */
-/* The ends of a call under the key "on", and whether "optional" is true. */
+/* The ends of a call under the key "on". */
 unsigned source_on(struct build *b, const struct tree_entry *entry);
-bool source_optional(struct build *b, const struct tree_entry *entry);
 /* The index of the function in the profile, where it stands then, or PROFILE_FUNCS_MAX. */
 size_t source_func(struct build *b, const struct tree_entry *entry, const char *what);
 /* One call must be counted once in a metric, and only so many metrics fit a function. */

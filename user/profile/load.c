@@ -90,3 +90,18 @@ int profile_load(const char *name_or_path, struct profile **out, struct profile_
 	}
 	return no_such_profile(name_or_path, err);
 }
+
+int profile_load_all(const char *const *names, size_t n, struct profile **out,
+		     struct profile_faults *faults, struct err *err)
+{
+	_free_ struct profile **parts = mem_array(n, sizeof(*parts));
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = profile_load(names[i], &parts[i], faults, err);
+	if (r == 0)
+		r = profile_merge(parts, n, out, err);
+	for (size_t i = 0; i < n; i++)
+		profile_free(parts[i]);
+	return r;
+}

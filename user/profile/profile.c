@@ -9,10 +9,11 @@
 #include "base/mem.h"
 #include "profile/build.h"
 
-enum { KEY_PROFILE, KEY_NODE_ID, KEY_METRICS, N_KEYS };
+enum { KEY_PROFILE, KEY_LIBRARY, KEY_NODE_ID, KEY_METRICS, N_KEYS };
 
 static const struct tree_key profile_keys[N_KEYS] = {
 	[KEY_PROFILE] = { "profile", true },
+	[KEY_LIBRARY] = { "library", false },
 	[KEY_NODE_ID] = { "node_id", false },
 	[KEY_METRICS] = { "metrics", true },
 };
@@ -26,6 +27,16 @@ void build_word_fault(struct build *b, const yaml_node_t *node, const char *kind
 		  "%s \"%.100s\" %s", kind, (char *)node->data.scalar.value, fault->why);
 }
 
+bool build_flag(struct build *b, const struct tree_entry *entry, const char *what)
+{
+	const char *text = tree_text(&b->tree, entry, what);
+
+	if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		fault_add(b->tree.page, tree_span(&b->tree, entry->value),
+			  "%s must be true or false", what);
+	return text && strcmp(text, "true") == 0;
+}
+
 static void build_name(struct build *b, const struct tree_entry *entry)
 {
 	const char *name = tree_text(&b->tree, entry, "\"profile\"");
@@ -34,6 +45,7 @@ static void build_name(struct build *b, const struct tree_entry *entry)
 	if (!name)
 		return;
 	b->profile->name = mem_strdup(name);
+	b->profile->parts->name = mem_strdup(name);
 	if (!word_is_profile_name(name, &fault))
 		build_word_fault(b, entry->value, "profile name", &fault);
 }
@@ -62,16 +74,20 @@ static size_t family_size(const char *name)
 	return n > suffix && strcmp(name + n - suffix, "_total") == 0 ? n - suffix : n;
 }
 
+bool profile_same_family(const struct profile_metric *a, const struct profile_metric *b)
+{
+	size_t size = family_size(a->name);
+
+	return size == family_size(b->name) && strncmp(a->name, b->name, size) == 0;
+}
+
 static void check_families(struct build *b, const struct tree_entry *entries, size_t n)
 {
 	const struct profile_metric *metrics = b->profile->metrics;
 
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < i; j++) {
-			size_t size = family_size(metrics[i].name);
-
-			if (size != family_size(metrics[j].name) ||
-			    strncmp(metrics[i].name, metrics[j].name, size) != 0)
+			if (!profile_same_family(&metrics[i], &metrics[j]))
 				continue;
 			fault_add(
 				b->tree.page, tree_span(&b->tree, entries[i].key),
@@ -86,10 +102,11 @@ static void build_metrics(struct build *b, const struct tree_entry *entry)
 	size_t n;
 	_free_ struct tree_entry *entries = tree_mapping(&b->tree, entry, "\"metrics\"", &n);
 
-	if (n > METRICS_MAX) {
-		fault_add(b->tree.page, tree_span(&b->tree, entries[METRICS_MAX].key),
-			  "this is metric number %d; %d is the most", METRICS_MAX + 1, METRICS_MAX);
-		n = METRICS_MAX;
+	if (n > PROFILE_METRICS_MAX) {
+		fault_add(b->tree.page, tree_span(&b->tree, entries[PROFILE_METRICS_MAX].key),
+			  "this is metric number %d; %d is the most", PROFILE_METRICS_MAX + 1,
+			  PROFILE_METRICS_MAX);
+		n = PROFILE_METRICS_MAX;
 	}
 	b->profile->metrics = mem_array(n, sizeof(*b->profile->metrics));
 	for (size_t i = 0; i < n; i++)
@@ -105,6 +122,8 @@ static void build_profile(struct build *b)
 		return;
 	if (got[KEY_PROFILE].value)
 		build_name(b, &got[KEY_PROFILE]);
+	if (got[KEY_LIBRARY].value)
+		b->profile->parts->library = build_flag(b, &got[KEY_LIBRARY], "\"library\"");
 	if (got[KEY_NODE_ID].value)
 		build_node_id(b, &got[KEY_NODE_ID]);
 	if (got[KEY_METRICS].value)
@@ -121,6 +140,9 @@ int profile_parse(const char *origin, const char *text, size_t size, struct prof
 	bool faulty;
 
 	profile->origin = mem_strdup(origin);
+	profile->parts = mem_array(1, sizeof(*profile->parts));
+	profile->parts->origin = mem_strdup(origin);
+	profile->n_parts = 1;
 	fault_page_open(&page, origin, text, size, faults);
 	if (size > PROFILE_SIZE_MAX)
 		fault_add(&page, (struct fault_span){ 0 },
@@ -165,6 +187,11 @@ void profile_free(struct profile *profile)
 		return;
 	free(profile->name);
 	free(profile->origin);
+	for (size_t i = 0; i < profile->n_parts; i++) {
+		free(profile->parts[i].name);
+		free(profile->parts[i].origin);
+	}
+	free(profile->parts);
 	free(profile->node_id_env);
 	for (size_t i = 0; i < profile->n_funcs; i++)
 		free_func(&profile->funcs[i]);

@@ -46,7 +46,9 @@ struct profile_value {
 struct profile_func {
 	char *name; /* demangled path without hash and generics, as a person writes it */
 	bool required;
-	unsigned line;
+	unsigned line;  /* in the first part that names it */
+	unsigned part;  /* index of that in profile.parts */
+	uint32_t parts; /* all that name it: bit 1 << index */
 	struct profile_value values[PROFILE_FUNC_VALUES_MAX];
 	size_t n_values;
 };
@@ -64,7 +66,10 @@ struct profile_label {
 
 #define PROFILE_LABELS_MAX 4
 #define PROFILE_BOUNDS_MAX 32
-#define PROFILE_FUNCS_MAX 64
+#define PROFILE_FUNCS_MAX 128
+#define PROFILE_METRICS_MAX 256
+#define PROFILE_FUNC_METRICS_MAX 4 /* metrics that one function feeds */
+#define PROFILE_PARTS_MAX 16
 
 /* Ways a call can end; a source counts the calls whose way is in its mask. */
 enum profile_end { PROFILE_END_RETURN = 1, PROFILE_END_PANIC = 2, PROFILE_END_CANCEL = 4 };
@@ -103,7 +108,8 @@ struct profile_metric {
 	bool is_of_spans;
 	uint64_t within; /* seconds that an open span is waited for */
 	uint64_t late;   /* seconds after its end in which its key opens none */
-	unsigned line;
+	unsigned line;   /* in its part */
+	unsigned part;   /* index into profile.parts */
 	struct profile_label labels[PROFILE_LABELS_MAX];
 	size_t n_labels;
 	double bounds
@@ -115,9 +121,20 @@ struct profile_metric {
 	unsigned fact_labels;    /* mask: 1 << enum fact_label */
 };
 
-struct profile {
+/* One of the profiles that are used together. */
+struct profile_part {
 	char *name;
-	char *origin;      /* path of the file, or "built-in NAME" */
+	char *origin; /* path of the file, or "built-in NAME" */
+	/* it is of a library: a program that has none of its functions does not use it, and
+	 * misses nothing */
+	bool library;
+};
+
+struct profile {
+	char *name;                 /* of all parts: "mpc-node, frost" */
+	char *origin;               /* of all parts */
+	struct profile_part *parts; /* one, unless it was merged of several */
+	size_t n_parts;
 	char *node_id_env; /* environment variable of the process that names the node, or NULL */
 	struct profile_func funcs[PROFILE_FUNCS_MAX];
 	size_t n_funcs;
@@ -148,11 +165,22 @@ int profile_parse(const char *origin, const char *text, size_t size, struct prof
 int profile_load(const char *name_or_path, struct profile **out, struct profile_faults *faults,
 		 struct err *err);
 
+/* Makes one profile of @n of them, in their order, and leaves them empty. A function that
+ * stands in several is one, with what all of them ask of it. Fails with a sentence where
+ * they do not go together: a metric that stands in two, another node_id, more than fits. */
+int profile_merge(struct profile *const *parts, size_t n, struct profile **out, struct err *err);
+
+/* profile_load() of several, merged. */
+int profile_load_all(const char *const *names, size_t n, struct profile **out,
+		     struct profile_faults *faults, struct err *err);
+
 void profile_free(struct profile *profile);
 void profile_freep(struct profile **profile);
 void profile_faults_free(struct profile_faults *faults);
 
 const char *profile_metric_type_name(enum profile_metric_type type); /* "counter" … */
+/* Whether two metrics would be one family in OpenMetrics, as those of one name are. */
+bool profile_same_family(const struct profile_metric *a, const struct profile_metric *b);
 /* A gauge of calls counted up and down. */
 bool profile_is_balance(const struct profile_metric *metric);
 

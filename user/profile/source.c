@@ -52,16 +52,6 @@ unsigned source_on(struct build *b, const struct tree_entry *entry)
 	return on ? on : PROFILE_END_RETURN;
 }
 
-bool source_optional(struct build *b, const struct tree_entry *entry)
-{
-	const char *text = tree_text(&b->tree, entry, "\"optional\"");
-
-	if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-		fault_add(b->tree.page, tree_span(&b->tree, entry->value),
-			  "\"optional\" must be true or false");
-	return text && strcmp(text, "true") == 0;
-}
-
 size_t source_func(struct build *b, const struct tree_entry *entry, const char *what)
 {
 	struct profile *profile = b->profile;
@@ -86,6 +76,7 @@ size_t source_func(struct build *b, const struct tree_entry *entry, const char *
 	profile->funcs[profile->n_funcs] = (struct profile_func){
 		.name = mem_strdup(name),
 		.line = (unsigned)entry->value->start_mark.line + 1,
+		.parts = 1,
 	};
 	return profile->n_funcs++;
 }
@@ -106,9 +97,9 @@ void source_check_feeds(struct build *b, const struct metric_draft *draft,
 			  draft->what);
 		return;
 	}
-	if (++b->n_metrics_of[source->func] == FUNC_METRICS_MAX + 1)
+	if (++b->n_metrics_of[source->func] == PROFILE_FUNC_METRICS_MAX + 1)
 		fault_add(b->tree.page, tree_span(&b->tree, node),
-			  "\"%s\" feeds more than %d metrics", name, FUNC_METRICS_MAX);
+			  "\"%s\" feeds more than %d metrics", name, PROFILE_FUNC_METRICS_MAX);
 }
 
 static const struct label_draft *find_label(const struct label_draft *labels, size_t n,
@@ -237,7 +228,7 @@ static void build_source(struct build *b, struct metric_draft *draft, const stru
 	if (got[KEY_ON].value)
 		source.on = source_on(b, &got[KEY_ON]);
 	if (got[KEY_OPTIONAL].value)
-		optional = source_optional(b, &got[KEY_OPTIONAL]);
+		optional = build_flag(b, &got[KEY_OPTIONAL], "\"optional\"");
 	if (got[KEY_LABELS].value)
 		own = labels_read(b, &got[KEY_LABELS], what, &n_own);
 	if (got[KEY_VALUE].value)

@@ -180,7 +180,7 @@ static void read_source(struct build *b, struct metric_draft *draft, const struc
 		read_key(b, &s);
 	read_moment(b, &s);
 	if (s.got[SOURCE_OPTIONAL].value)
-		optional = source_optional(b, &s.got[SOURCE_OPTIONAL]);
+		optional = build_flag(b, &s.got[SOURCE_OPTIONAL], "\"optional\"");
 	read_labels(b, draft, &s);
 	s.source.func = PROFILE_FUNCS_MAX;
 	if (s.got[SOURCE_FUNCTION].value)

@@ -53,6 +53,7 @@ void page_free(struct page *page)
 		free_metric(&page->metrics.at[i]);
 	for (size_t i = 0; i < page->texts.n; i++)
 		free(page->texts.at[i]);
+	free(page->profiles.at);
 	free(page->functions.at);
 	free(page->texts.at);
 	free(page->nodes.at);

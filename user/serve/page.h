@@ -37,6 +37,12 @@ struct page_instance {
 	const char *reason; /* NULL when READY */
 };
 
+struct page_profile {
+	const char *name;
+	const char *origin;    /* a path or "built-in NAME" */
+	const char *unused_in; /* the executables that use none of its functions, or NULL */
+};
+
 struct page_function {
 	const char *name;
 	bool required;
@@ -78,9 +84,9 @@ struct page_metric {
 
 struct page {
 	const char *agent, *version;
-	const char *profile; /* its origin: a path or "built-in NAME" */
-	const char *host;    /* where the agent runs, or NULL */
-	double now, since;   /* Unix time: of these numbers, of the agent's start */
+	const char *host;  /* where the agent runs, or NULL */
+	double now, since; /* Unix time: of these numbers, of the agent's start */
+	VEC(struct page_profile) profiles;
 	VEC(struct page_node) nodes;
 	VEC(struct page_function) functions;
 	VEC(struct page_metric) metrics; /* with their values on each node */

@@ -340,7 +340,14 @@ static void status(struct strbuf *out, const struct page *page)
 		      page->healthy ? "ok\">✓ healthy" : "bad\">✕ not healthy");
 	if (page->host)
 		html_tagged(out, " on <b>", page->host, "</b> ·");
-	html_tagged(out, " profile <b>", page->profile, "</b>");
+	strbuf_puts(out, page->profiles.n == 1 ? " profile" : " profiles");
+	for (size_t i = 0; i < page->profiles.n; i++) {
+		const struct page_profile *profile = &page->profiles.at[i];
+
+		html_tagged(out, i ? ", <b>" : " <b>", profile->origin, "</b>");
+		if (profile->unused_in)
+			html_tagged(out, " (not in ", profile->unused_in, ")");
+	}
 	if (page->since > 0) {
 		strbuf_puts(out, " · running for ");
 		human_age(out, page->now - page->since);

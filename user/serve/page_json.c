@@ -92,6 +92,15 @@ static void begin(struct strbuf *out, const char *name, char bracket)
 	strbuf_putc(out, bracket);
 }
 
+static void profile(struct strbuf *out, const struct page_profile *it)
+{
+	begin(out, NULL, '{');
+	member(out, "name", it->name);
+	member(out, "origin", it->origin);
+	member(out, "unused_in", it->unused_in);
+	strbuf_putc(out, '}');
+}
+
 static void node(struct strbuf *out, const struct page_node *it)
 {
 	begin(out, NULL, '{');
@@ -199,12 +208,15 @@ void page_json(const struct page *page, struct strbuf *out)
 	strbuf_putc(out, '{');
 	member(out, "agent", page->agent);
 	member(out, "version", page->version);
-	member(out, "profile", page->profile);
 	member(out, "host", page->host);
 	moment(out, "now", page->now);
 	moment(out, "since", page->since);
 	flag(out, "healthy", page->healthy);
 	member(out, "why", page->healthy ? NULL : page->why);
+	begin(out, "profiles", '[');
+	for (size_t i = 0; i < page->profiles.n; i++)
+		profile(out, &page->profiles.at[i]);
+	strbuf_putc(out, ']');
 	begin(out, "functions", '[');
 	for (size_t i = 0; i < page->functions.n; i++)
 		function(out, &page->functions.at[i]);

@@ -220,7 +220,13 @@ static bool has_variant(Dwarf_Die *type, const char *name)
 static bool enum_tests(struct builder *b, const struct type_place *place, const char *prefix,
 		       unsigned *index);
 
-/* The payload of a variant: its struct, then the only field "__0". */
+/* Into a struct of one member, unless its type says secret. */
+static bool enter_newtype(struct type_place *place, struct strbuf *why)
+{
+	return type_enter_only_member(place) && !type_is_secret(&place->type, false, why);
+}
+
+/* The payload of a variant: its struct, then the field "__0", or the only one by its name. */
 static bool enter_payload(const struct type_place *place, Dwarf_Die *member, struct type_place *out)
 {
 	Dwarf_Attribute at;
@@ -234,7 +240,7 @@ static bool enter_payload(const struct type_place *place, Dwarf_Die *member, str
 	if (!type_move(out, off) || !dwarf_attr(member, DW_AT_type, &at) ||
 	    !dwarf_formref_die(&at, &raw) || dwarf_peel_type(&raw, &out->type) != 0)
 		return false;
-	ok = type_follow(out, "__0", &ignored);
+	ok = type_follow(out, "__0", &ignored) || enter_newtype(out, &ignored);
 	strbuf_free(&ignored);
 	return ok;
 }
@@ -270,6 +276,50 @@ static bool one_variant(struct builder *b, const struct type_place *place, Dwarf
 	return add_choice(t, raw & mask(t->recipe.width), choice, next);
 }
 
+/* A test that is full goes on in another at the same place; whatever is no other's moves
+ * there. NULL where there is none left. */
+static struct plan_test *go_on(struct builder *b, struct plan_test *full)
+{
+	struct type_place here = { .recipe = full->recipe };
+	unsigned index;
+	struct plan_test *t = new_test(b, &here, full->recipe.width, &index);
+
+	if (!t)
+		return NULL;
+	t->otherwise = full->otherwise;
+	full->otherwise = (struct plan_choice){ .next = index };
+	return t;
+}
+
+/* Where whatever is no other's is one that a choice names, those that no choice names must
+ * not fall into it: one choice each. Else all of them are unknown by themselves, and the
+ * number of variants says nothing. */
+static bool keep_unnamed_apart(struct builder *b, Dwarf_Die *part, const char *prefix,
+			       unsigned test)
+{
+	struct plan_test *t = &b->out->tests[test];
+	Dwarf_Die variant, member;
+
+	if (dwarf_child(part, &variant) != 0)
+		return true;
+	do {
+		_free_ char *path = NULL;
+		uint64_t raw;
+
+		if (!variant_member(&variant, &member))
+			continue;
+		path = mem_printf("%s%s", prefix, dwarf_diename(&member));
+		if (choice_of(b, path) || has_below(b, path) ||
+		    !type_word(&variant, DW_AT_discr_value, &raw))
+			continue;
+		if (t->n_choices == ABI_CHOICES_MAX)
+			t = go_on(b, t);
+		if (!t || !add_choice(t, raw & mask(t->recipe.width), NULL, 0))
+			return false;
+	} while (dwarf_siblingof(&variant, &variant) == 0);
+	return true;
+}
+
 /* An enum with data: compare the discriminant, then go on into payloads.
  * A niche-coded enum has one variant without a value: whatever is no other's. */
 static bool variant_tests(struct builder *b, const struct type_place *place, Dwarf_Die *type,
@@ -277,6 +327,7 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 {
 	Dwarf_Die part, discr, variant, member, discr_type, raw_type;
 	struct type_place at = *place;
+	const struct plan_choice *otherwise;
 	Dwarf_Attribute attr;
 	uint64_t off = 0;
 
@@ -293,28 +344,21 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 		return refuse(b, "too deeply nested", type);
 	if (dwarf_child(&part, &variant) != 0)
 		return false;
-	/* variants without data that no choice names must not fall into `otherwise` */
 	do {
-		uint64_t raw;
-		_free_ char *path = NULL;
-
-		if (!variant_member(&variant, &member))
-			continue;
-		if (!one_variant(b, place, &variant, &member, prefix, *index))
+		if (variant_member(&variant, &member) &&
+		    !one_variant(b, place, &variant, &member, prefix, *index))
 			return false;
-		path = mem_printf("%s%s", prefix, dwarf_diename(&member));
-		if (!choice_of(b, path) && !has_below(b, path) &&
-		    type_word(&variant, DW_AT_discr_value, &raw) &&
-		    !add_choice(&b->out->tests[*index],
-				raw & mask(b->out->tests[*index].recipe.width), NULL, 0))
-			return refuse(b, "too many variants", type);
 	} while (dwarf_siblingof(&variant, &variant) == 0);
-	return true;
+	otherwise = &b->out->tests[*index].otherwise;
+	if (!otherwise->label && !otherwise->next && !otherwise->skip)
+		return true;
+	return keep_unnamed_apart(b, &part, prefix, *index) || refuse(b, "too many variants", type);
 }
 
 static bool enum_tests(struct builder *b, const struct type_place *place, const char *prefix,
 		       unsigned *index)
 {
+	struct type_place inner = *place;
 	Dwarf_Die type = place->type, part;
 
 	if (dwarf_tag(&type) == DW_TAG_enumeration_type) {
@@ -323,7 +367,10 @@ static bool enum_tests(struct builder *b, const struct type_place *place, const 
 	}
 	if (find_part(&type, &part))
 		return variant_tests(b, place, &type, prefix, index);
-	return refuse(b, "not an enum", &type);
+	/* a newtype, as errors that hide their reason are */
+	if (enter_newtype(&inner, b->why))
+		return enum_tests(b, &inner, prefix, index);
+	return b->why->len ? false : refuse(b, "not an enum", &type);
 }
 
 bool type_tests(const struct type_place *place, const struct profile_value *value,

@@ -491,6 +491,23 @@ void instance_plain_drafts(const struct function *fn, struct drafts *out)
 			drafts_add(out, ABI_SITE_RETURN, i, key);
 }
 
+/* A stub that hands its call on: it neither calls nor returns, so where it jumps out nothing
+ * has been done yet. */
+static bool hands_on(const struct function *fn)
+{
+	for (size_t i = 0; i < fn->code->n; i++)
+		if (fn->code->at[i].op == OP_RET || fn->code->at[i].op == OP_CALL)
+			return false;
+	return true;
+}
+
+static bool refuse_plain(struct resolver *rs, const struct debug_hit *hit, char *where,
+			 const char *why)
+{
+	plan_add_row(rs->plan, hit->func, PLAN_REFUSED, where, NULL, mem_strdup(why));
+	return true;
+}
+
 bool instance_plain(struct resolver *rs, const struct debug_hit *hit)
 {
 	const struct profile_func *pf = &rs->profile->funcs[hit->func];
@@ -503,20 +520,19 @@ bool instance_plain(struct resolver *rs, const struct debug_hit *hit)
 
 	if (!open_dies(hit, &die, &origin, &around) || !has_code(rs, &die, &low))
 		return false;
-	if (hit->inlined) {
-		plan_add_row(
-			rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
-			mem_strdup("a plain function that was inlined has no first and last "
-				   "instruction of its own; name its caller, or keep it out of "
-				   "line"));
-		return true;
-	}
+	if (hit->inlined)
+		return refuse_plain(rs, hit, describe(hit, &die, &around),
+				    "a plain function that was inlined has no first and last "
+				    "instruction of its own; name its caller, or keep it out of "
+				    "line");
 	fn = open_around(rs, &around, &why);
-	if (!fn || !fn->code->n) {
-		plan_add_row(rs->plan, hit->func, PLAN_REFUSED, describe(hit, &die, &around), NULL,
-			     strbuf_take(&why));
-		return true;
-	}
+	if (!fn || !fn->code->n)
+		return refuse_plain(rs, hit, describe(hit, &die, &around),
+				    why.len ? why.text : "it has no code");
+	if (hands_on(fn))
+		return refuse_plain(rs, hit, describe(hit, &die, &around),
+				    "in this build it only jumps on to a function that does its "
+				    "work, so its end is not seen; name that function");
 	instance_plain_drafts(fn, &drafts);
 	row = plan_add_row(
 		rs->plan, hit->func, PLAN_READY, describe(hit, &die, &around),

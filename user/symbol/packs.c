@@ -160,6 +160,21 @@ const struct pack_file *packs_find_exe(const struct packs *packs, const struct e
 	return packs_find_code(packs, code);
 }
 
+/* Functions that the pack does not speak of: nobody looked for them. */
+static void add_unasked(struct plan *plan, const struct profile *profile)
+{
+	size_t known = plan->n_funcs;
+	const char *why = profile->n_parts == 1 ?
+				  "the pack was made for a profile without this function: make it "
+				  "anew with this one" :
+				  "the pack was made without this function: make it anew with all "
+				  "the profiles that the agent is given";
+
+	plan_add_missing_rows(plan, profile, PLAN_ABSENT, why);
+	for (size_t f = known; f < plan->n_funcs; f++)
+		plan->funcs[f].unasked = true;
+}
+
 int packs_load(const struct pack_file *file, const struct profile *profile, struct plan **out,
 	       struct err *err)
 {
@@ -169,9 +184,7 @@ int packs_load(const struct pack_file *file, const struct profile *profile, stru
 		return r;
 	(*out)->source = mem_printf("the pack %s", file->path);
 	if (profile)
-		plan_add_missing_rows(*out, profile, PLAN_ABSENT,
-				      "the pack was made for a profile without this function: make "
-				      "it anew with this one");
+		add_unasked(*out, profile);
 	plan_clean(*out);
 	return 0;
 }

@@ -86,10 +86,41 @@ void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enu
 		if (plan_find_func(plan, profile->funcs[f].name) != SIZE_MAX)
 			continue;
 		plan->funcs = mem_grow(plan->funcs, plan->n_funcs + 1, sizeof(*plan->funcs));
-		plan->funcs[plan->n_funcs].name = mem_strdup(profile->funcs[f].name);
+		plan->funcs[plan->n_funcs] =
+			(struct plan_func){ .name = mem_strdup(profile->funcs[f].name) };
 		plan_add_row(plan, (unsigned)plan->n_funcs++, state, mem_strdup("nowhere"), NULL,
 			     mem_strdup(reason));
 	}
+}
+
+/* What a pack was not asked for may be there. */
+static bool may_be_there(const struct plan *plan, size_t func)
+{
+	if (func == SIZE_MAX || plan->funcs[func].unasked)
+		return true;
+	for (size_t r = 0; r < plan->n_rows; r++)
+		if (plan->rows[r].func == func && plan->rows[r].state != PLAN_ABSENT)
+			return true;
+	return false;
+}
+
+bool plan_uses(const struct plan *plan, const struct profile *profile, unsigned part)
+{
+	if (!plan || !profile->parts[part].library)
+		return true;
+	for (size_t f = 0; f < profile->n_funcs; f++)
+		if ((profile->funcs[f].parts & 1U << part) &&
+		    may_be_there(plan, plan_find_func(plan, profile->funcs[f].name)))
+			return true;
+	return false;
+}
+
+bool plan_shows(const struct plan *plan, const struct profile *profile, size_t func)
+{
+	for (unsigned part = 0; part < profile->n_parts; part++)
+		if ((profile->funcs[func].parts & 1U << part) && plan_uses(plan, profile, part))
+			return true;
+	return false;
 }
 
 void plan_count_cancels(struct plan *plan, size_t row)

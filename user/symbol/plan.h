@@ -85,7 +85,8 @@ struct plan_row {
 };
 
 struct plan_func {
-	char *name; /* as in the profile */
+	char *name;   /* as in the profile */
+	bool unasked; /* the pack that this comes from was made without asking for it */
 };
 
 struct plan {
@@ -114,6 +115,11 @@ unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, c
 /* A row for each function of @profile that the plan does not speak of. */
 void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enum plan_state state,
 			   const char *reason);
+/* Whether the executable may use one of the profile's parts: all do but those of
+ * libraries of which nothing is there. True where there is no @plan. */
+bool plan_uses(const struct plan *plan, const struct profile *profile, unsigned part);
+/* Whether any part that names the function is one that may be used: others are not shown. */
+bool plan_shows(const struct plan *plan, const struct profile *profile, size_t func);
 /* What was found out later: with @whole the row is refused, else it is partial at best. */
 void plan_refuse_row(struct plan_row *row, bool whole, const char *reason);
 /* The plan's number of a function, SIZE_MAX when it does not speak of it. */

@@ -376,6 +376,22 @@ static void leaves_out_bad_keys(void **state)
 	keeps_site_without_number(&f, "the way to a key has labels");
 }
 
+/* A pack that was made with other profiles numbers the values otherwise. */
+static void finds_values_elsewhere(void **state)
+{
+	struct plan_value values[2];
+	struct fixture f;
+
+	(void)state;
+	fill_number(&f, values);
+	values[0].slot = 0; /* a label's */
+	compile_numbers(&f);
+	assert_int_equal(f.compiled->n_refusals, 0);
+	assert_int_equal(f.compiled->sites[0].slot[0], 0);
+	assert_int_equal(f.compiled->sites[0].slot[1], ABI_NUMBER_SLOT | 1);
+	clear(&f);
+}
+
 /* A pack of another profile must not feed one number for another. */
 static void leaves_out_bad_numbers(void **state)
 {
@@ -389,9 +405,6 @@ static void leaves_out_bad_numbers(void **state)
 	keeps_site_without_number(&f, "m: the profile does not ask for it, so the number");
 	fill_number(&f, values);
 	values[0].text = NULL;
-	keeps_site_without_number(&f, "does not ask");
-	fill_number(&f, values);
-	values[0].slot = 0; /* a label's */
 	keeps_site_without_number(&f, "does not ask");
 	fill_number(&f, values);
 	values[0].reading = PLAN_LABEL;
@@ -482,6 +495,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(turns_names_into_numbers),
+		cmocka_unit_test(finds_values_elsewhere),
 		cmocka_unit_test(shares_values),
 		cmocka_unit_test(leaves_out_bad_labels),
 		cmocka_unit_test(reads_numbers),

@@ -103,6 +103,7 @@ static void refuses_too_much(void **state)
 		.name = (char *)"m", .line = 7, .sources = &source, .n_sources = 1, .n_labels = 3
 	};
 	_free_ struct profile *profile = mem_alloc(sizeof(*profile));
+	struct profile_part part = { .origin = (char *)"some.yaml" };
 	_cleanup_(layout_freep) struct layout *layout = NULL;
 	char names[125][8];
 	struct err err = {};
@@ -125,9 +126,11 @@ static void refuses_too_much(void **state)
 	profile->n_funcs = 1;
 	profile->metrics = &metric;
 	profile->n_metrics = 1;
+	profile->parts = &part;
+	profile->n_parts = 1;
 	assert_int_equal(layout_make(profile, &layout, &err), -E2BIG);
 	assert_null(layout);
-	assert_non_null(strstr(err.text, "line 7"));
+	assert_non_null(strstr(err.text, "some.yaml, line 7: "));
 	metric.n_labels = 1;
 	assert_int_equal(layout_make(profile, &layout, &err), 0);
 }
@@ -137,6 +140,7 @@ static void refuses_many_metrics(void **state)
 	struct profile_source sources[5];
 	struct profile_metric metric = { .name = (char *)"m", .sources = sources, .n_sources = 5 };
 	_free_ struct profile *profile = mem_alloc(sizeof(*profile));
+	struct profile_part part = { .origin = (char *)"some.yaml" };
 	struct layout *layout = NULL;
 	struct err err = {};
 
@@ -147,6 +151,8 @@ static void refuses_many_metrics(void **state)
 	profile->n_funcs = 1;
 	profile->metrics = &metric;
 	profile->n_metrics = 1;
+	profile->parts = &part;
+	profile->n_parts = 1;
 	assert_int_equal(layout_make(profile, &layout, &err), -E2BIG);
 	assert_non_null(strstr(err.text, "node::vote feeds more than 4 metrics"));
 }

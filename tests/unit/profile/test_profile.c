@@ -86,12 +86,12 @@ static void bounds_the_metrics(void **state)
 
 	(void)state;
 	strbuf_puts(&yaml, "profile: t\nmetrics:\n");
-	for (int i = 0; i <= METRICS_MAX; i++)
+	for (int i = 0; i <= PROFILE_METRICS_MAX; i++)
 		strbuf_printf(&yaml, "  m%d_total: {type: counter, help: H, from: 'a::f%d'}\n", i,
 			      i % 64);
 	faults = parse_bad(yaml.text, yaml.len);
 	assert_int_equal(faults.n, 1);
-	assert_int_equal(faults.at[0].line, 3 + METRICS_MAX);
+	assert_int_equal(faults.at[0].line, 3 + PROFILE_METRICS_MAX);
 	assert_non_null(strstr(faults.at[0].text, "this is metric number 257; 256 is the most"));
 	profile_faults_free(&faults);
 }

@@ -178,7 +178,7 @@ static void bounds_metrics_of_a_function(void **state)
 static void bounds_functions(void **state)
 {
 	_strbuf_ struct strbuf yaml = {};
-	struct fault_case want = { .line = 71, .column = 9, .word = "a::f64" };
+	struct fault_case want = { .line = 135, .column = 9, .word = "a::f128" };
 	struct profile_faults faults;
 
 	(void)state;
@@ -186,9 +186,9 @@ static void bounds_functions(void **state)
 	for (int i = 0; i < PROFILE_FUNCS_MAX; i++)
 		strbuf_printf(&yaml, "      - a::f%d\n", i);
 	profile_free(parse_good(yaml.text));
-	strbuf_puts(&yaml, "      - a::f64\n");
+	strbuf_puts(&yaml, "      - a::f128\n");
 	want.yaml = yaml.text;
-	want.sentence = "this is function number 65 of the profile; 64 is the most";
+	want.sentence = "this is function number 129 of the profile; 128 is the most";
 	faults = parse_bad(yaml.text, yaml.len);
 	assert_int_equal(faults.n, 1);
 	expect_fault_in(&faults, 0, &want);

@@ -116,7 +116,9 @@ static inline void sample_page(void *ctx, struct page *out)
 	sample->paged++;
 	out->agent = "mpc-bpf-agent";
 	out->version = "0.1.0";
-	out->profile = "built-in wallet";
+	*VEC_ADD(&out->profiles) = (struct page_profile){ "wallet", "built-in wallet", NULL };
+	*VEC_ADD(&out->profiles) =
+		(struct page_profile){ "frost", "built-in frost", "/opt/node<b>" };
 	out->host = "node\xff" SAMPLE_EVIL;
 	out->since = out->now - 7980;
 	sample_functions(out);

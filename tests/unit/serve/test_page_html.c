@@ -31,6 +31,7 @@ static size_t count(const char *text, const char *what)
 static void test_shows_what_there_is(void **state)
 {
 	static const char *const texts[] = {
+		" profiles <b>built-in wallet</b>, <b>built-in frost</b> (not in /opt/node&lt;b&gt;)",
 		"<h1>mpc-bpf-agent <small>0.1.0</small></h1>",
 		"built-in wallet",
 		"running for 2 h 13 min",
@@ -126,7 +127,7 @@ static void test_tags_are_closed(void **state)
 
 static void test_empty_page(void **state)
 {
-	const struct page page = { .agent = "a", .version = "", .profile = "" };
+	const struct page page = { .agent = "a", .version = "" };
 	_strbuf_ struct strbuf out = {};
 
 	(void)state;

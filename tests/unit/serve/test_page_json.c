@@ -116,6 +116,12 @@ static void test_the_rest(void **state)
 	assert_int_equal(json_object_get_int(get(row(root, "nodes", 0), "pid")), 4242);
 	assert_true(json_object_get_double(get(root, "now")) == 1700000000);
 	assert_null(get(root, "why"));
+	assert_int_equal(json_object_array_length(get(root, "profiles")), 2);
+	assert_string_equal(json_object_get_string(get(row(root, "profiles", 0), "origin")),
+			    "built-in wallet");
+	assert_null(get(row(root, "profiles", 0), "unused_in"));
+	assert_string_equal(json_object_get_string(get(row(root, "profiles", 1), "unused_in")),
+			    "/opt/node<b>");
 	json_object_put(root);
 }
 

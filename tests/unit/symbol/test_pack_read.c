@@ -259,7 +259,7 @@ static void refuses_more_than_there_may_be(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ABI_FUNCS_MAX; i++)
 		strbuf_printf(&many, "func \"f%u\"\n", i);
-	refused("func \"a::c\"\n", many.text, 4 + ABI_FUNCS_MAX, "at most 64 functions");
+	refused("func \"a::c\"\n", many.text, 4 + ABI_FUNCS_MAX, "at most 128 functions");
 	strbuf_free(&many);
 	for (unsigned i = 0; i < ABI_CHOICES_MAX; i++)
 		strbuf_printf(&many, "%u = \"x\"\n", i);

@@ -113,13 +113,54 @@ static void sorts_sites(void **state)
 	assert_int_equal(plan->sites[3].kind, ABI_SITE_PANIC);
 }
 
+/* Two profiles of two functions each, of which they have one together. */
+static struct profile *two_profiles(bool library)
+{
+	struct profile *profile = mem_alloc(sizeof(*profile));
+	static const char *const names[] = { "a", "both", "b" };
+	static const uint32_t parts[] = { 1, 3, 2 };
+
+	profile->parts = mem_array(2, sizeof(*profile->parts));
+	profile->n_parts = 2;
+	profile->parts[1].library = library;
+	for (size_t f = 0; f < ARRAY_SIZE(names); f++) {
+		profile->funcs[f].name = mem_strdup(names[f]);
+		profile->funcs[f].parts = parts[f];
+	}
+	profile->n_funcs = ARRAY_SIZE(names);
+	return profile;
+}
+
+static void hides_unused_libraries(void **state)
+{
+	_cleanup_(plan_freep) struct plan *plan = mem_alloc(sizeof(*plan));
+	_cleanup_(profile_freep) struct profile *library = two_profiles(true);
+	_cleanup_(profile_freep) struct profile *program = two_profiles(false);
+
+	(void)state;
+	plan_add_missing_rows(plan, library, PLAN_ABSENT, "nothing");
+	assert_true(plan_uses(plan, library, 0));
+	assert_false(plan_uses(plan, library, 1));
+	assert_true(plan_uses(plan, program, 1));
+	assert_true(plan_uses(NULL, library, 1));
+	assert_true(plan_shows(plan, library, 0));
+	assert_true(plan_shows(plan, library, 1));
+	assert_false(plan_shows(plan, library, 2));
+	plan->funcs[2].unasked = true; /* nobody has looked */
+	assert_true(plan_shows(plan, library, 2));
+	plan->funcs[2].unasked = false;
+	plan->rows[1].state = PLAN_REFUSED; /* it is there, inlined */
+	assert_true(plan_uses(plan, library, 1));
+	assert_true(plan_shows(plan, library, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_states),   cmocka_unit_test(frees_everything),
 		cmocka_unit_test(clears_a_value), cmocka_unit_test(says_what_a_value_is),
 		cmocka_unit_test(knows_keys),     cmocka_unit_test(adds_rows),
-		cmocka_unit_test(sorts_sites),
+		cmocka_unit_test(sorts_sites),    cmocka_unit_test(hides_unused_libraries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Connections over memory: what one side writes the other reads, until nothing moves.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Connection, Error, ServerConfig,
+    ServerConnection, SupportedProtocolVersion,
+};
+
+use crate::certificates::{Authority, NAME};
+
+struct Side {
+    role: &'static str,
+    connection: Connection,
+    failed: bool,
+}
+
+impl Side {
+    /// Takes what the other wrote, and books the first error.
+    fn read(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.connection.read_tls(&mut bytes).is_err() {
+                return;
+            }
+            let result = self.connection.process_new_packets();
+            let again = self.failed;
+            if let Err(error) = result {
+                self.book(&error, again);
+                self.failed = true;
+            }
+            let _ = self.connection.reader().read(&mut [0; 64]);
+            if again {
+                return;
+            }
+        }
+    }
+
+    fn book(&self, error: &Error, again: bool) {
+        let role = self.role;
+        if again {
+            return; // said once more
+        }
+        books::one(format!(
+            "mpc_rustls_errors_total{{error=\"{}\",role=\"{role}\",seen=\"first\",transport=\"tcp\"}}",
+            word(error)
+        ));
+        if let Error::InvalidCertificate(why) = error {
+            book_certificate(role, why);
+        }
+        if let Error::AlertReceived(alert) = error {
+            book_alert(role, *alert);
+        }
+    }
+}
+
+pub fn book_alert(role: &str, alert: AlertDescription) {
+    let word = match alert {
+        AlertDescription::CloseNotify => "close_notify",
+        AlertDescription::UnknownCA => "unknown_ca",
+        AlertDescription::CertificateExpired => "certificate_expired",
+        AlertDescription::ProtocolVersion => "protocol_version",
+        AlertDescription::NoApplicationProtocol => "no_application_protocol",
+        AlertDescription::DecodeError => "decode_error",
+        other => panic!("unexpected alert {other:?}"),
+    };
+    books::one(format!("mpc_rustls_alerts_received_total{{description=\"{word}\",role=\"{role}\"}}"));
+}
+
+pub fn book_certificate(role: &str, why: &CertificateError) {
+    let word = match why {
+        CertificateError::UnknownIssuer => "unknown_issuer",
+        CertificateError::ExpiredContext { .. } => "expired",
+        other => panic!("unexpected: {other:?}"),
+    };
+    books::one(format!("mpc_rustls_certificates_rejected_total{{reason=\"{word}\",role=\"{role}\"}}"));
+}
+
+pub fn word(error: &Error) -> &'static str {
+    match error {
+        Error::AlertReceived(_) => "alert_received",
+        Error::InvalidCertificate(_) => "invalid_certificate",
+        Error::InvalidMessage(_) => "invalid_message",
+        Error::NoApplicationProtocol => "no_application_protocol",
+        Error::PeerIncompatible(_) => "peer_incompatible",
+        other => panic!("unexpected: {other}"),
+    }
+}
+
+/// Moves bytes until both are still.
+fn talk(client: &mut Side, server: &mut Side) {
+    let mut moved = true;
+    while moved {
+        moved = false;
+        for (from, to) in [(true, false), (false, true)] {
+            let (from, to) = if from && !to { (&mut *client, &mut *server) } else { (&mut *server, &mut *client) };
+            let mut bytes = Vec::new();
+            while from.connection.wants_write() {
+                from.connection.write_tls(&mut bytes).expect("memory takes it");
+            }
+            moved |= !bytes.is_empty();
+            to.read(&bytes);
+        }
+    }
+}
+
+fn pair(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> (Side, Side) {
+    let name = ServerName::try_from(NAME).expect("a name");
+    let client = ClientConnection::new(client.clone(), name).expect("a client");
+    let server = ServerConnection::new(server.clone()).expect("a server");
+    (
+        Side { role: "client", connection: client.into(), failed: false },
+        Side { role: "server", connection: server.into(), failed: false },
+    )
+}
+
+/// One connection: books what came of it on both sides.
+fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) {
+    let (mut client, mut server) = pair(client, server);
+    talk(&mut client, &mut server);
+    for side in [&client, &server] {
+        let version = match side.connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
+            _ => "1.3",
+        };
+        // Of TLS 1.3 a client is done before it knows what the server thinks of it.
+        let done = !side.connection.is_handshaking();
+        if done && (!side.failed || (version == "1.3" && side.role == "client")) {
+            let role = side.role;
+            books::one(format!(
+                "mpc_rustls_handshakes_total{{result=\"completed\",role=\"{role}\",version=\"{version}\"}}"
+            ));
+        }
+    }
+    if client.failed || server.failed {
+        // A program that asks again hears the same error again.
+        for side in [&mut client, &mut server] {
+            if side.failed {
+                assert!(side.connection.process_new_packets().is_err());
+            }
+        }
+        return;
+    }
+    client.connection.send_close_notify();
+    talk(&mut client, &mut server);
+    book_alert("server", AlertDescription::CloseNotify);
+}
+
+/// What is no TLS at all.
+fn garbage(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) {
+    let (mut client, mut server) = pair(client, server);
+    server.read(b"GET / HTTP/1.1\r\n\r\n");
+    assert!(server.failed);
+    let mut bytes = Vec::new();
+    server.connection.write_tls(&mut bytes).expect("memory takes it");
+    client.read(&bytes);
+    assert!(client.failed);
+}
+
+pub fn run(wallet: &Authority, stranger: &Authority) {
+    let with = |version: &'static SupportedProtocolVersion| {
+        let versions = [version];
+        for _ in 0..3 {
+            let client = Arc::new(wallet.client(wallet, &versions, "mpc"));
+            let server = Arc::new(wallet.server(wallet, &versions, "mpc", 2100));
+            connect(&client, &server);
+            connect(&client, &server); // resumes
+        }
+        let client = Arc::new(wallet.client(wallet, &versions, "mpc"));
+        let strange = Arc::new(stranger.client(wallet, &versions, "mpc"));
+        let mute = Arc::new(wallet.client(wallet, &versions, "other"));
+        let server = Arc::new(wallet.server(wallet, &versions, "mpc", 2100));
+        let old = Arc::new(wallet.server(wallet, &versions, "mpc", 2001));
+        for _ in 0..2 {
+            connect(&client, &Arc::new(stranger.server(wallet, &versions, "mpc", 2100)));
+            connect(&client, &old);
+            connect(&strange, &server);
+            connect(&mute, &server);
+        }
+        garbage(&client, &server);
+    };
+    with(&TLS13);
+    with(&TLS12);
+    let newer = Arc::new(wallet.server(wallet, &[&TLS13], "mpc", 2100));
+    connect(&Arc::new(wallet.client(wallet, &[&TLS12], "mpc")), &newer);
+}
