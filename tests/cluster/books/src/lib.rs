@@ -37,6 +37,7 @@ pub const PERIODIC: &[&str] = &[
     "get_active_nodes",
     "get_cluster_threshold",
     "get_health_status",
+    "get_stats",
     "get_transactions_by_state",
     "is_node_healthy",
     "send_heartbeat",

@@ -33,7 +33,7 @@ pub struct Node {
     pub dkg: DkgService,
     pub keys: Arc<KeyStore>,
     pub monitor: TimeoutMonitor,
-    presignatures: Arc<PresignatureService>,
+    pub presignatures: Arc<PresignatureService>,
     pub health: HealthChecker,
     pub etcd: EtcdStorage,
     heartbeat: HeartbeatService,
@@ -84,7 +84,6 @@ impl Node {
         let heartbeat = HeartbeatService::new(etcd.clone());
         join_cluster(config, etcd.clone(), &heartbeat).await?;
         let others = nodes.iter().copied().filter(|node| *node != me).collect();
-        let health = HealthChecker::new(me, others, etcd.clone(), postgres.clone(), engine.clone());
         let detector = ByzantineDetector::new(etcd.clone(), postgres.clone(), vote_keys, config.ban_after);
         let detector = Arc::new(Mutex::new(detector));
         let processor = Arc::new(VoteProcessor::new(detector.clone(), etcd.clone(), postgres.clone()));
@@ -92,6 +91,8 @@ impl Node {
         let keys = Arc::new(KeyStore::default());
         let presignatures = PresignatureService::new(me, nodes.clone(), engine.clone(), router.clone(), keys.clone());
         let presignatures = Arc::new(presignatures);
+        let health =
+            HealthChecker::new(me, others, etcd.clone(), postgres.clone(), engine.clone(), presignatures.clone());
         let node = Arc::new(Node {
             id: me,
             dkg: DkgService::new(me, nodes.iter().copied().collect(), engine.clone(), router.clone(), keys.clone()),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use threshold_orchestrator::dkg_service::DkgResult;
 use threshold_orchestrator::health_checker::HealthStatus;
+use threshold_orchestrator::presig_service::PresignatureStats;
 use threshold_orchestrator::signing_coordinator::CombinedSignature;
 use threshold_types::{Error, NodeId, ProtocolType, SignatureProtocol, Transaction, TxId};
 
@@ -25,6 +26,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/health", get(health))
         .route("/status", get(status))
         .route("/nodes", get(nodes))
+        .route("/presignatures", get(presignatures))
         .route("/metrics", get(metrics))
         .route("/truth", get(truth))
         .with_state(node)
@@ -162,6 +164,10 @@ async fn health(State(node): State<Arc<Node>>) -> Json<Value> {
 /// How things are now, not when the node looked last.
 async fn status(State(node): State<Arc<Node>>) -> Answer<Json<HealthStatus>> {
     Ok(Json(node.health.get_health_status().await?))
+}
+
+async fn presignatures(State(node): State<Arc<Node>>) -> Json<PresignatureStats> {
+    Json(node.presignatures.get_stats().await)
 }
 
 async fn nodes(State(node): State<Arc<Node>>) -> Answer<Json<Value>> {

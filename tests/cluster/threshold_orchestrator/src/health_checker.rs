@@ -9,6 +9,8 @@ use threshold_storage::etcd::EtcdStorage;
 use threshold_storage::postgres::PostgresStorage;
 use threshold_types::{NodeId, Result};
 
+use crate::presig_service::PresignatureService;
+
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Where something is wrong, somebody waits for it to get well.
 const WHILE_UNHEALTHY: Duration = Duration::from_secs(1);
@@ -19,6 +21,7 @@ pub struct HealthStatus {
     pub threshold: u32,
     pub connected_peers: usize,
     pub pending_transactions: usize,
+    pub presignatures: usize,
     /// The others can be reached, and they are enough to decide.
     pub healthy: bool,
 }
@@ -30,6 +33,7 @@ pub struct HealthChecker {
     etcd: EtcdStorage,
     postgres: Arc<PostgresStorage>,
     engine: Arc<QuicEngine>,
+    presignatures: Arc<PresignatureService>,
     last: Mutex<Option<HealthStatus>>,
 }
 
@@ -40,8 +44,9 @@ impl HealthChecker {
         etcd: EtcdStorage,
         postgres: Arc<PostgresStorage>,
         engine: Arc<QuicEngine>,
+        presignatures: Arc<PresignatureService>,
     ) -> Self {
-        HealthChecker { me, peers, etcd, postgres, engine, last: Mutex::default() }
+        HealthChecker { me, peers, etcd, postgres, engine, presignatures, last: Mutex::default() }
     }
 
     pub async fn get_health_status(&self) -> Result<HealthStatus> {
@@ -50,6 +55,7 @@ impl HealthChecker {
         let active = books::attempt!(call, etcd.get_active_nodes().await);
         let threshold = books::attempt!(call, etcd.get_cluster_threshold().await);
         let pending = books::attempt!(call, self.postgres.get_transactions_by_state("pending").await);
+        let presignatures = self.presignatures.get_stats().await;
         let connected_peers = self.engine.connected_peers().len();
         books::gauge("mpc_connected_peers", &[], connected_peers as i64);
         call.close(Ok(HealthStatus {
@@ -57,6 +63,7 @@ impl HealthChecker {
             threshold,
             connected_peers,
             pending_transactions: pending.len(),
+            presignatures: presignatures.current_size,
             healthy: active.len() >= threshold as usize,
         }))
     }

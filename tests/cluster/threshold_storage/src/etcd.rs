@@ -149,9 +149,13 @@ impl EtcdStorage {
         call.close(self.configured(CONFIG_THRESHOLD).await)
     }
 
+    /// As all members have it, whichever is asked.
     pub async fn get_cluster_threshold(&mut self) -> Result<u32> {
         let call = books::begin("get_cluster_threshold");
-        let threshold: Result<u32> = self.configured(CLUSTER_THRESHOLD).await;
+        let key = CLUSTER_THRESHOLD.to_string();
+        let request = json!({"key": encoded(&key)});
+        let answer = books::attempt!(call, self.gateway.ask("/v3/kv/range", &request).await);
+        let threshold: Result<u32> = first(&answer.value).map_err(|_| Error::NotFound(format!("{key} in etcd")));
         if let Ok(threshold) = &threshold {
             books::gauge("mpc_consensus_threshold", &[("cluster", books::CLUSTER)], i64::from(*threshold));
         }
