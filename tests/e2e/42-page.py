@@ -79,6 +79,8 @@ def values_of(probes):
     table = {}
     for metric in probes["metrics"]:
         series = [row for row in metric["rows"] if row["of"] == "value"]
+        if not metric["rows"] and not metric["series_at_zero"]:
+            continue  # its values are not known to the page
         table[metric["name"], ""] = [sum(row["nodes"][i] for row in series) for i in range(len(probes["nodes"]))] + [
             sum(row["all"] for row in series)]
         for row in metric["rows"]:

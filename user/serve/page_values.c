@@ -135,7 +135,11 @@ void page_values(struct strbuf *out, const struct page *page)
 		html_tagged(out, "<th scope=col class=n><small>node</small> <b>",
 			    page->nodes.at[i].id, "</b></th>");
 	strbuf_puts(out, "<th scope=col class=\"n all\">all</th></tr></thead>\n");
-	for (size_t m = 0; m < page->metrics.n; m++)
-		metric_rows(out, page, &page->metrics.at[m]);
+	for (size_t m = 0; m < page->metrics.n; m++) {
+		const struct page_metric *metric = &page->metrics.at[m];
+
+		if (metric->rows.n || metric->n_zero) /* without: not known here, which is not 0 */
+			metric_rows(out, page, metric);
+	}
 	strbuf_puts(out, "</table></div></section>\n");
 }

@@ -40,6 +40,19 @@ static void test_table(void **state)
 	assert_null(strstr(out.text, SAMPLE_EVIL));
 }
 
+/* What has no values here is left out, and is not said to be 0. */
+static void test_metric_without_values(void **state)
+{
+	_page_ struct page page = {};
+	_strbuf_ struct strbuf out = {};
+
+	(void)state;
+	sample_fill(&page);
+	VEC_ADD(&page.metrics)->name = "mpc_elsewhere";
+	page_values(&out, &page);
+	assert_null(strstr(out.text, "elsewhere"));
+}
+
 /* A gauge without labels has one line; nodes are not added up, and one is below 0. */
 static void test_gauge(void **state)
 {
@@ -82,6 +95,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_gauge),
+		cmocka_unit_test(test_metric_without_values),
 		cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_nothing_to_show),
 	};
