@@ -44,7 +44,7 @@ def sign(member, count):
            for _ in range(count)]
 
     def state(txid):
-        state = json.loads(live.get(member["rest"], f"/transactions/{txid}").text)["state"]
+        state = json.loads(live.get(member["rest"], f"/transactions/{txid}").text).get("state")  # none yet at first
         return state if state in ("confirmed", "failed", "rejected", "aborted_byzantine") else None
     return [live.wait_for(txid, lambda txid=txid: state(txid), seconds=60) for txid in ids]
 
