@@ -51,8 +51,12 @@ static struct profile_metric sample_metrics[N_SAMPLE_METRICS] = {
 		   .n_sources = 1 },
 };
 
+static struct profile_part sample_part = { .origin = (char *)"sample.yaml" };
+
 static struct profile sample = {
 	.name = (char *)"sample",
+	.parts = &sample_part,
+	.n_parts = 1,
 	.n_funcs = N_SAMPLE_FUNCS,
 	.funcs = {
 		[VOTE] = { .name = (char *)"node::vote", .n_values = 1,

@@ -395,7 +395,7 @@ static void refuses_many_spans(void **state)
 	profile->metrics = metrics;
 	profile->n_metrics = ARRAY_SIZE(metrics);
 	assert_int_equal(layout_make(profile, &layout, &err), -E2BIG);
-	assert_string_equal(err.text, "line 9: more than 32 metrics of spans");
+	assert_string_equal(err.text, "sample.yaml, line 9: more than 32 metrics of spans");
 }
 
 static void grows_stale(void **state)

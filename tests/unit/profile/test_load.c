@@ -143,6 +143,14 @@ static void mpc_node_feeds_the_dashboards(void **state)
 		  { 2 } },
 		{ "mpc_dkg_duration_seconds", PROFILE_HISTOGRAM, 7, 1, { "protocol" }, { 2 } },
 		{ "mpc_transactions_total", PROFILE_COUNTER, 0, 1, { "state" }, { 13 } },
+		{ "mpc_consensus_round_duration_seconds", PROFILE_HISTOGRAM, 7, 0, {}, {} },
+		{ "mpc_presignature_pool_size", PROFILE_GAUGE, 0, 1, { "protocol" }, { 1 } },
+		{ "mpc_active_nodes", PROFILE_GAUGE, 0, 1, { "cluster" }, { 1 } },
+		{ "mpc_consensus_threshold", PROFILE_GAUGE, 0, 1, { "cluster" }, { 1 } },
+		{ "mpc_connected_peers", PROFILE_GAUGE, 0, 0, {}, {} },
+		{ "mpc_transaction_queue_size", PROFILE_GAUGE, 0, 0, {}, {} },
+		{ "mpc_network_errors_total", PROFILE_COUNTER, 0, 1, { "error_type" }, { 3 } },
+		{ "mpc_tls_handshake_failures_total", PROFILE_COUNTER, 0, 1, { "reason" }, { 2 } },
 	};
 	struct profile_faults faults = {};
 	struct profile *profile = NULL;

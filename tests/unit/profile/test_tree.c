@@ -12,7 +12,7 @@ static void refuses_keys(void **state)
 		{ "profile: t\n" GOOD "metric: 1\n", 3, 1, "metric",
 		  "unknown key \"metric\" in a profile; did you mean \"metrics\"?" },
 		{ "profile: t\n" GOOD "colour: 1\n", 3, 1, "colour",
-		  "unknown key \"colour\" in a profile; it may have profile, node_id, metrics" },
+		  "unknown key \"colour\" in a profile; it may have profile, library, node_id, metrics" },
 		{ "profile: t\n" GOOD "profile: u\n", 3, 1, "profile",
 		  "\"profile\" stands twice in a profile; first on line 1" },
 		{ "profile: t\n" GOOD "[a]: u\n", 3, 1, "[a]",
