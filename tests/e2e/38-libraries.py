@@ -5,7 +5,7 @@ does and keeps books (tests/libraries): every series is equal to the books, coun
 digit. Once from the program's own debug information and once stripped, from a pack; then all
 of these profiles at once, of which each program uses but a few.
 
-36-libraries.py [PROGRAM...]
+38-libraries.py [PROGRAM...]
 """
 # must-run-on-reference
 # timeout: 3000
