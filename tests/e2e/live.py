@@ -308,7 +308,7 @@ class Cluster:
         return json.loads(done.stdout)
 
     def load_until_stopped(self, *options):
-        return Process(*self._load("--until-signal", *options), log=self.folder / "load.log")
+        return Process(*self.command("load", "--until-signal", *options), log=self.folder / "load.log")
 
     def quiet(self):
         """Waits until the books of all nodes have stopped moving but for what nodes do by the clock,
