@@ -40,6 +40,7 @@ pub const PERIODIC: &[&str] = &[
     "get_stats",
     "get_transactions_by_state",
     "is_node_healthy",
+    "record_status",
     "send_heartbeat",
 ];
 

@@ -157,13 +157,15 @@ async fn health(State(node): State<Arc<Node>>) -> Json<Value> {
         "has_key": node.keys.frost.newest().is_some(),
         "tasks": node.task_count(),
         "open_rounds": node.monitor.open_rounds(),
-        "status": node.health.last(),
+        "status": node.health.last().await,
     }))
 }
 
 /// How things are now, not when the node looked last.
 async fn status(State(node): State<Arc<Node>>) -> Answer<Json<HealthStatus>> {
-    Ok(Json(node.health.get_health_status().await?))
+    let status = node.health.get_health_status().await?;
+    node.health.record_status(&status).await;
+    Ok(Json(status))
 }
 
 async fn presignatures(State(node): State<Arc<Node>>) -> Json<PresignatureStats> {

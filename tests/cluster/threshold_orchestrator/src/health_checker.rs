@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +8,7 @@ use threshold_network::quic_engine::QuicEngine;
 use threshold_storage::etcd::EtcdStorage;
 use threshold_storage::postgres::PostgresStorage;
 use threshold_types::{NodeId, Result};
+use tokio::sync::Mutex;
 
 use crate::presig_service::PresignatureService;
 
@@ -57,7 +58,6 @@ impl HealthChecker {
         let pending = books::attempt!(call, self.postgres.get_transactions_by_state("pending").await);
         let presignatures = self.presignatures.get_stats().await;
         let connected_peers = self.engine.connected_peers().len();
-        books::gauge("mpc_connected_peers", &[], connected_peers as i64);
         call.close(Ok(HealthStatus {
             active_nodes: active.len(),
             threshold,
@@ -82,7 +82,7 @@ impl HealthChecker {
             let status = self.get_health_status().await;
             let healthy = matches!(&status, Ok(status) if status.active_nodes == self.peers.len() + 1);
             match status {
-                Ok(status) => *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(status),
+                Ok(status) => self.record_status(&status).await,
                 Err(error) => tracing::warn!(%error, "health"),
             }
             for peer in &self.peers {
@@ -97,8 +97,16 @@ impl HealthChecker {
         }
     }
 
-    /// What `run` found last.
-    pub fn last(&self) -> Option<HealthStatus> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// For those who do not want to wait for a look of their own.
+    pub async fn record_status(&self, status: &HealthStatus) {
+        let call = books::begin("record_status");
+        books::gauge("mpc_connected_peers", &[], status.connected_peers as i64);
+        *self.last.lock().await = Some(status.clone());
+        call.finish(true);
+    }
+
+    /// What was recorded last.
+    pub async fn last(&self) -> Option<HealthStatus> {
+        self.last.lock().await.clone()
     }
 }
