@@ -130,6 +130,15 @@ void agent_say_net(const struct agent *agent)
 	log_info(agent->log, "network: %zu of %zu tracepoints attached", n - missing, n);
 }
 
+void agent_say_empty(const struct agent *agent)
+{
+	if (!agent->nodes.n)
+		log_info(agent->log,
+			 "no running executable is known to have the functions of the profile %s; "
+			 "a stripped one needs its pack, see --pack",
+			 agent->profile->name);
+}
+
 int agent_open(struct agent *agent, const struct options *options, struct err *err)
 {
 	int r;

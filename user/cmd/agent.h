@@ -130,6 +130,9 @@ void agent_sweep(struct agent *agent, struct maps_spans *out);
 /* What is heard of the network and what is not, for the log. */
 void agent_say_net(const struct agent *agent);
 
+/* What to do where there is nothing to see yet, for the log. */
+void agent_say_empty(const struct agent *agent);
+
 /* Whether nodes are known by functions of theirs; else by --exe or --pid alone. */
 bool agent_has_functions(const struct agent *agent);
 

@@ -259,12 +259,7 @@ static void greet(const struct loop *loop, const struct options *o)
 		log_info(&o->log, "serving %s://%s%s, %zu nodes",
 			 serve_is_https(loop->serve) ? "https" : "http",
 			 serve_address(loop->serve, i), o->telemetry_path, loop->agent.nodes.n);
-	if (!loop->agent.nodes.n)
-		log_info(
-			&o->log,
-			"no running executable is known to have the functions of the profile %s; a "
-			"stripped one needs its pack, see --pack",
-			loop->agent.profile->name);
+	agent_say_empty(&loop->agent);
 }
 
 int cmd_run(const struct options *options)
