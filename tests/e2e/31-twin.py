@@ -24,7 +24,7 @@ from cost import Meter, check_sums, sums
 
 TRANSACTIONS = 600
 WARM = ("--transactions", 20, "--dkgs", 4, "--faults", "none", "--settle")
-LOAD = ("--seed", 2, "--transactions", TRANSACTIONS, "--dkgs", 16, "--faults", "all", "--fault-percent", 8, "--settle")
+LOAD = ("--seed", 2, "--transactions", TRANSACTIONS, "--dkgs", 16, "--faults", "all", "--fault-percent", 8)
 FAULTS = ("double_vote", "invalid_signature", "minority_vote", "malformed_message", "timeout",
           "unrecorded_violation", "panic_vote", "cancel_votes", "drop_peer", "hang_up")
 SHAPES = Path(__file__).with_name("shapes.yaml")
@@ -165,6 +165,7 @@ def cluster(report, folder, rebuild, shipped, twin):
         nodes.load(*WARM)
         before, mark = sums(*look(nodes, agent, twin)), meter.mark()
         summary = nodes.load(*LOAD, seconds=600)
+        nodes.settle()
         scrape, truths = look(nodes, agent, twin)
         missing = [f"{f} was never injected" for f in FAULTS if not summary["faults"].get(f)]
         missing += [f"no process_vote was {state}" for state in ("panicked", "cancelled")

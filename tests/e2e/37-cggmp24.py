@@ -49,13 +49,6 @@ def sign(member, count):
     return [live.wait_for(txid, lambda txid=txid: state(txid), seconds=60) for txid in ids]
 
 
-def settle(cluster):
-    """Until the pools are full again and nothing is under way."""
-    done = live.run(cluster.driver, "settle", "--dir", cluster.folder)
-    if done.returncode:
-        raise RuntimeError(f"mpc-driver settle: {done.stderr.strip()}")
-
-
 def finished(cluster, function):
     return sum(t["functions"].get(function, {}).get("finished", 0) for t in cluster.truths().values())
 
@@ -109,11 +102,11 @@ def one_build(report, build):
         began = time.monotonic()
         post(first["rest"], "/dkg", {"protocol": "cggmp24", "threshold": 3, "total_nodes": 5})
         made = time.monotonic()
-        settle(cluster)
+        cluster.settle()  # the pools are full again, too
         report.note(f"{build}: a key in {made - began:.1f} s, {5 * TARGET} presignatures in "
                     f"{time.monotonic() - made:.1f} s more")
         signed(report, build, cluster)
-        settle(cluster)
+        cluster.settle()  # the pools are full again, too
         result = compared(Scrape(agent.metrics()), cluster.truths())
         report.note(f"{build}: {result.compared} values compared, {len(result.differences)} differ")
         report.check(f"{build}, all counts and the pools' sizes equal the books", result.differences)

@@ -64,10 +64,10 @@ static void want_value(struct wish *wish, size_t func, const struct plan_value *
 	if (!*value->text)
 		return; /* the profile does not ask for it */
 	want_label(wish, func, value->slot, NULL);
-	if (value->reading != PLAN_LABEL) { /* the last that asks for the slot has its way */
+	/* the last that asks for the slot has its way */
+	wish->profile.funcs[func].values[value->slot].path = value->text;
+	if (value->reading != PLAN_LABEL)
 		wish->profile.funcs[func].values[value->slot].is_number = true;
-		wish->profile.funcs[func].values[value->slot].path = value->text;
-	}
 	for (size_t t = 0; t < value->n_tests; t++) {
 		for (size_t c = 0; c < value->tests[t].n_choices; c++)
 			want_choice(wish, func, value->slot, &value->tests[t].choices[c]);
@@ -78,8 +78,12 @@ static void want_value(struct wish *wish, size_t func, const struct plan_value *
 /* The functions of the plan in their order, but for those of a longer name. */
 static struct wish *wish_for(const struct plan *plan)
 {
+	static struct profile_part part = { .origin = (char *)"wish.yaml" };
 	struct wish *wish = mem_alloc(sizeof(*wish));
 	size_t at[ABI_FUNCS_MAX];
+
+	wish->profile.parts = &part;
+	wish->profile.n_parts = 1;
 
 	for (size_t f = 0; f < plan->n_funcs; f++) {
 		at[f] = SIZE_MAX;
@@ -87,6 +91,8 @@ static struct wish *wish_for(const struct plan *plan)
 			continue;
 		at[f] = wish->profile.n_funcs++;
 		wish->profile.funcs[at[f]].name = plan->funcs[f].name;
+		for (size_t v = 0; v < PROFILE_FUNC_VALUES_MAX; v++)
+			wish->profile.funcs[at[f]].values[v].path = (char *)"";
 	}
 	for (size_t i = 0; i < plan->n_sites; i++)
 		for (size_t v = 0; v < plan->sites[i].n_values; v++)
