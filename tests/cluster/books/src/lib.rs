@@ -34,6 +34,8 @@ pub const CLUSTER: &str = "mpc-wallet";
 
 /// What a node does by the clock, load or no load.
 pub const PERIODIC: &[&str] = &[
+    "PresignaturePool::size",
+    "PresignaturePool::stats",
     "get_active_nodes",
     "get_cluster_threshold",
     "get_health_status",
