@@ -364,8 +364,8 @@ class Cluster:
         return {str(m["id"]): self.truth(m) for m in self.members if alive(m["pid"])}
 
     def last_truths(self):
-        """What the nodes wrote down when they ended."""
-        return {str(m["id"]): json.loads(Path(m["truth"]).read_text()) for m in self.members}
+        """What the nodes wrote down when they ended, but for their gauges: those go with a node."""
+        return {str(m["id"]): {**json.loads(Path(m["truth"]).read_text()), "gauges": []} for m in self.members}
 
     def restart(self, member, log):
         """Ends a node and starts it again with the same environment; its last books of before."""
