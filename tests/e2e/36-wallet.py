@@ -4,7 +4,7 @@
 too, PostgreSQL is restarted, a node is cut off from its peers, another one shows a wrong
 certificate. After each of these the agent's counters, gauges and histograms equal the books.
 
-36-wallet.py [TRANSACTIONS]    1,400 unless said; 5,000 are the long run
+36-wallet.py [TRANSACTIONS]    700 unless said; 5,000 are the long run
 """
 # must-run-on-reference
 # timeout: 1500
@@ -17,7 +17,7 @@ import live
 from books import FAMILIES, Scrape, added, compare
 
 PARTS = 7  # so many loads share the transactions
-TRANSACTIONS = 1400
+TRANSACTIONS = 700
 OUTAGE = 4  # seconds
 LOST = 12  # seconds until a peer that says nothing is lost
 
