@@ -105,9 +105,9 @@ def staleness(report, name, agent, watched):
     faults = []
     if gone - began < STALE:
         faults.append(f"it was shown for {gone - began:.1f} s")
-    if ours.get("mpc_bpf_agent_gauge_stale_series{metric=pool_bytes}") != "1":
-        faults.append(f"stale: {ours.get('mpc_bpf_agent_gauge_stale_series{metric=pool_bytes}')}")
-    said = float(ours.get("mpc_bpf_agent_gauge_last_set_timestamp_seconds{metric=pool_bytes}", 0))
+    if ours.get("mpc_bpf_agent_stale_series{metric=pool_bytes}") != "1":
+        faults.append(f"stale: {ours.get('mpc_bpf_agent_stale_series{metric=pool_bytes}')}")
+    said = float(ours.get("mpc_bpf_agent_last_set_timestamp_seconds{metric=pool_bytes}", 0))
     if not began - 0.1 < said < ended + 0.1:
         faults.append(f"set at {said}, not between {began} and {ended}")
     if not {"locked", "shared", "limit", "mine{thread=a}"} <= ours.keys():

@@ -74,6 +74,16 @@ def latency(seconds):
             f"{seconds // 60:g} min {seconds % 60:g} s",)
 
 
+def of_metric(series, n_nodes):
+    """The line of the metric itself: its only series, or all of them added up where that has a meaning."""
+    only = next((row for row in series if not row["labels"]), None)
+    if only:
+        return [*only["nodes"], only["all"]]
+    if any(row["all"] is None for row in series):
+        return [None] * (n_nodes + 1)
+    return [sum(row["nodes"][i] for row in series) for i in range(n_nodes)] + [sum(row["all"] for row in series)]
+
+
 def values_of(probes):
     """The table of values as it should be: (metric, labels) to numbers of nodes and of all."""
     table = {}
@@ -81,8 +91,7 @@ def values_of(probes):
         series = [row for row in metric["rows"] if row["of"] == "value"]
         if not metric["rows"] and not metric["series_at_zero"]:
             continue  # its values are not known to the page
-        table[metric["name"], ""] = [sum(row["nodes"][i] for row in series) for i in range(len(probes["nodes"]))] + [
-            sum(row["all"] for row in series)]
+        table[metric["name"], ""] = of_metric(series, len(probes["nodes"]))
         for row in metric["rows"]:
             if row["of"] != "value":
                 table[metric["name"], f"{row['of']} ≤"] = [latency(value) for value in (*row["nodes"], row["all"])]

@@ -80,13 +80,13 @@ static void say_stale(struct metric_snapshot *out, const struct walk *w)
 	struct metric_series *s;
 
 	s = add_said(
-		out, w, "mpc_bpf_agent_gauge_stale_series", "",
+		out, w, "mpc_bpf_agent_stale_series", "",
 		"Series of a gauge that are not shown because no call has set them for too long.");
 	s->integral = true;
 	s->count = w->n_stale;
 	if (!w->last_ns)
 		return;
-	s = add_said(out, w, "mpc_bpf_agent_gauge_last_set_timestamp_seconds", "seconds",
+	s = add_said(out, w, "mpc_bpf_agent_last_set_timestamp_seconds", "seconds",
 		     "When any series of a gauge was last set, in seconds since 1970.");
 	s->value = agent_now() - ((double)w->now_ns - (double)w->last_ns) / 1e9;
 }
