@@ -253,9 +253,10 @@ def added(first, second):
     total = {"node_id": second["node_id"], "functions": {}, "counters": [], "gauges": second.get("gauges", []), "histograms": []}
     for name in first["functions"].keys() | second["functions"].keys():
         a, b = first["functions"].get(name, {}), second["functions"].get(name, {})
-        total["functions"][name] = {k: a.get(k, 0) + b.get(k, 0) for k in a.keys() | b.keys()}
+        numbers = (a.keys() | b.keys()) - {"periodic"}
+        total["functions"][name] = {k: a.get(k, 0) + b.get(k, 0) for k in numbers}
         total["functions"][name]["in_flight"] = b.get("in_flight", 0)
-        total["functions"][name]["periodic"] = a.get("periodic") or b.get("periodic")
+        total["functions"][name]["periodic"] = bool(a.get("periodic") or b.get("periodic"))
     counters = {}
     for c in first["counters"] + second["counters"]:
         at = (c["name"], key(c["labels"]))
