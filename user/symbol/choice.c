@@ -181,17 +181,6 @@ static bool enumeration_tests(struct builder *b, const struct type_place *place,
 	return true;
 }
 
-static bool find_part(Dwarf_Die *type, Dwarf_Die *part)
-{
-	if (dwarf_child(type, part) != 0)
-		return false;
-	do {
-		if (dwarf_tag(part) == DW_TAG_variant_part)
-			return true;
-	} while (dwarf_siblingof(part, part) == 0);
-	return false;
-}
-
 /* The member of a variant, whose name is the variant's. */
 static bool variant_member(Dwarf_Die *variant, Dwarf_Die *member)
 {
@@ -208,7 +197,8 @@ static bool has_variant(Dwarf_Die *type, const char *name)
 {
 	Dwarf_Die part, variant, member;
 
-	if (!find_part(type, &part) || dwarf_child(&part, &variant) != 0)
+	if (!type_child(type, DW_TAG_variant_part, NULL, &part) ||
+	    dwarf_child(&part, &variant) != 0)
 		return false;
 	do {
 		if (variant_member(&variant, &member) && strcmp(dwarf_diename(&member), name) == 0)
@@ -333,9 +323,10 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 
 	if (!all_named(b, prefix, type, has_variant))
 		return false;
-	if (!find_part(type, &part) || !dwarf_attr(&part, DW_AT_discr, &attr) ||
-	    !dwarf_formref_die(&attr, &discr) || !dwarf_attr(&discr, DW_AT_type, &attr) ||
-	    !dwarf_formref_die(&attr, &raw_type) || dwarf_peel_type(&raw_type, &discr_type) != 0)
+	if (!type_child(type, DW_TAG_variant_part, NULL, &part) ||
+	    !dwarf_attr(&part, DW_AT_discr, &attr) || !dwarf_formref_die(&attr, &discr) ||
+	    !dwarf_attr(&discr, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &raw_type) ||
+	    dwarf_peel_type(&raw_type, &discr_type) != 0)
 		return refuse(b, "the enum has no discriminant in memory", type);
 	type_word(&discr, DW_AT_data_member_location, &off);
 	if (!type_move(&at, off))
@@ -365,7 +356,7 @@ static bool enum_tests(struct builder *b, const struct type_place *place, const 
 		*index = (unsigned)b->out->n_tests;
 		return enumeration_tests(b, place, &type, prefix);
 	}
-	if (find_part(&type, &part))
+	if (type_child(&type, DW_TAG_variant_part, NULL, &part))
 		return variant_tests(b, place, &type, prefix, index);
 	/* a newtype, as errors that hide their reason are */
 	if (enter_newtype(&inner, b->why))

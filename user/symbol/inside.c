@@ -103,25 +103,15 @@ static bool type_of(Dwarf_Die *die, Dwarf_Die *out)
 	       dwarf_peel_type(&raw, out) == 0;
 }
 
-static bool first_child(Dwarf_Die *die, int tag, Dwarf_Die *out)
-{
-	if (dwarf_child(die, out) != 0)
-		return false;
-	while (dwarf_tag(out) != tag)
-		if (dwarf_siblingof(out, out) != 0)
-			return false;
-	return true;
-}
-
 size_t type_inside(Dwarf_Die *subprogram, const char *name, int64_t offsets[TYPE_INSIDE_MAX])
 {
 	struct search s = { name, last_part(name), offsets, 0, 0 };
 	Dwarf_Die child, pointer, type;
 
-	if (first_child(subprogram, DW_TAG_formal_parameter, &child)) {
+	if (type_child(subprogram, DW_TAG_formal_parameter, NULL, &child)) {
 		if (!type_of(&child, &pointer) || !type_of(&pointer, &type))
 			return 0;
-	} else if (!first_child(subprogram, DW_TAG_template_type_parameter, &child) ||
+	} else if (!type_child(subprogram, DW_TAG_template_type_parameter, NULL, &child) ||
 		   !type_of(&child, &type)) {
 		return 0; /* the T of drop_in_place<T>, whose parameter has no name */
 	}

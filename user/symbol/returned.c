@@ -21,17 +21,6 @@ static const char *name_of(Dwarf_Die *die)
 	return name ? name : "?";
 }
 
-static bool variant_part(Dwarf_Die *type, Dwarf_Die *part)
-{
-	if (dwarf_child(type, part) != 0)
-		return false;
-	do {
-		if (dwarf_tag(part) == DW_TAG_variant_part)
-			return true;
-	} while (dwarf_siblingof(part, part) == 0);
-	return false;
-}
-
 /* The names of the variants, and in @member the one called @name; how many there are. */
 static size_t list_variants(Dwarf_Die *type, const char *name, const char *names[NAMES_MAX],
 			    Dwarf_Die *member, bool *found)
@@ -40,7 +29,8 @@ static size_t list_variants(Dwarf_Die *type, const char *name, const char *names
 	size_t n = 0;
 
 	*found = false;
-	if (!variant_part(type, &part) || dwarf_child(&part, &variant) != 0)
+	if (!type_child(type, DW_TAG_variant_part, NULL, &part) ||
+	    dwarf_child(&part, &variant) != 0)
 		return 0;
 	do {
 		if (dwarf_tag(&variant) != DW_TAG_variant || dwarf_child(&variant, &child) != 0)
@@ -85,7 +75,8 @@ static bool enter_enum(struct type_place *place)
 	while (dwarf_tag(&at.type) == DW_TAG_pointer_type)
 		if (!type_deref(&at))
 			return false;
-	if (dwarf_tag(&at.type) != DW_TAG_enumeration_type && !variant_part(&at.type, &part))
+	if (dwarf_tag(&at.type) != DW_TAG_enumeration_type &&
+	    !type_child(&at.type, DW_TAG_variant_part, NULL, &part))
 		return false;
 	*place = at;
 	return true;
@@ -138,17 +129,6 @@ static bool test_variant(const struct type_place *place, const char *name, struc
 	return true;
 }
 
-static bool first_member(Dwarf_Die *type, Dwarf_Die *out)
-{
-	if (dwarf_child(type, out) != 0)
-		return false;
-	do {
-		if (dwarf_tag(out) == DW_TAG_member)
-			return true;
-	} while (dwarf_siblingof(out, out) == 0);
-	return false;
-}
-
 bool type_enter_payload(struct type_place *place, const char *name)
 {
 	struct type_place at = *place;
@@ -157,7 +137,8 @@ bool type_enter_payload(struct type_place *place, const char *name)
 	bool found;
 
 	list_variants(&at.type, name, names, &member, &found);
-	if (!found || !type_enter_member(&at, &member) || !first_member(&at.type, &first) ||
+	if (!found || !type_enter_member(&at, &member) ||
+	    !type_child(&at.type, DW_TAG_member, NULL, &first) ||
 	    strcmp(name_of(&first), "__0") != 0 || !type_enter_only_member(&at))
 		return false;
 	*place = at;
@@ -186,7 +167,7 @@ static bool enter_variant(struct type_place *place, const char *name, bool count
 		return false;
 	if (!type_enter_member(place, &member))
 		return false;
-	if (!first_member(&place->type, &member)) {
+	if (!type_child(&place->type, DW_TAG_member, NULL, &member)) {
 		strbuf_printf(why, "%s of %s holds nothing", name, name_of(&type));
 		return false;
 	}

@@ -58,8 +58,7 @@ uint64_t type_size(Dwarf_Die *type)
 	return size;
 }
 
-/* First child of @die with @tag (and @name when not NULL). */
-static bool child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *out)
+bool type_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *out)
 {
 	if (dwarf_child(die, out) != 0)
 		return false;
@@ -101,8 +100,8 @@ static bool discriminant(Dwarf_Die *type, Dwarf_Die *part, Dwarf_Die *member)
 {
 	Dwarf_Attribute at;
 
-	return child(type, DW_TAG_variant_part, NULL, part) && dwarf_attr(part, DW_AT_discr, &at) &&
-	       dwarf_formref_die(&at, member);
+	return type_child(type, DW_TAG_variant_part, NULL, part) &&
+	       dwarf_attr(part, DW_AT_discr, &at) && dwarf_formref_die(&at, member);
 }
 
 /* From the parameter's type through Pin, & and generated wrappers to the state machine. */
@@ -118,7 +117,7 @@ static bool find_state_machine(Dwarf_Die *type, Dwarf_Die *out)
 		if (dwarf_tag(&cur) == DW_TAG_pointer_type) {
 			if (!type_of(&cur, &cur))
 				return false;
-		} else if (child(&cur, DW_TAG_member, NULL, &member)) {
+		} else if (type_child(&cur, DW_TAG_member, NULL, &member)) {
 			if (!type_of(&member, &cur))
 				return false;
 		} else {
@@ -134,13 +133,14 @@ bool type_future_of(Dwarf_Die *subprogram, struct type_future *out)
 	struct type_future fut = {};
 	uint64_t value;
 
-	if (!child(subprogram, DW_TAG_formal_parameter, NULL, &param) || !type_of(&param, &type) ||
-	    !find_state_machine(&type, &fut.type) || !discriminant(&fut.type, &part, &discr) ||
+	if (!type_child(subprogram, DW_TAG_formal_parameter, NULL, &param) ||
+	    !type_of(&param, &type) || !find_state_machine(&type, &fut.type) ||
+	    !discriminant(&fut.type, &part, &discr) ||
 	    !type_word(&discr, DW_AT_data_member_location, &value) || value > INT32_MAX)
 		return false;
 	fut.state = (int64_t)value;
 	fut.size = type_size(&fut.type);
-	if (child(&part, DW_TAG_variant, NULL, &variant)) {
+	if (type_child(&part, DW_TAG_variant, NULL, &variant)) {
 		do {
 			if (type_word(&variant, DW_AT_discr_value, &value) && value < 255 &&
 			    value + 1 > fut.states)
@@ -166,11 +166,12 @@ static bool variant_struct(Dwarf_Die *type, uint64_t discr_value, Dwarf_Die *out
 	Dwarf_Die part, discr, variant, member;
 	uint64_t value;
 
-	if (!discriminant(type, &part, &discr) || !child(&part, DW_TAG_variant, NULL, &variant))
+	if (!discriminant(type, &part, &discr) ||
+	    !type_child(&part, DW_TAG_variant, NULL, &variant))
 		return false;
 	do {
 		if (type_word(&variant, DW_AT_discr_value, &value) && value == discr_value)
-			return child(&variant, DW_TAG_member, NULL, &member) &&
+			return type_child(&variant, DW_TAG_member, NULL, &member) &&
 			       type_of(&member, out);
 	} while (next_sibling(&variant, DW_TAG_variant));
 	return false;
@@ -221,8 +222,8 @@ bool type_enter_only_member(struct type_place *place)
 	unsigned n = 0;
 
 	if (dwarf_tag(&place->type) != DW_TAG_structure_type ||
-	    child(&place->type, DW_TAG_variant_part, NULL, &member) ||
-	    !child(&place->type, DW_TAG_member, NULL, &member))
+	    type_child(&place->type, DW_TAG_variant_part, NULL, &member) ||
+	    !type_child(&place->type, DW_TAG_member, NULL, &member))
 		return false;
 	do {
 		if (is_empty(&member))
@@ -247,12 +248,12 @@ static bool find_field(struct type_place *place, const char *name, unsigned dept
 		}
 		inner = *place; /* Box<dyn T> and slices are structs, but try fields all the same */
 	}
-	if (child(&inner.type, DW_TAG_member, name, &member) &&
+	if (type_child(&inner.type, DW_TAG_member, name, &member) &&
 	    type_enter_member(&inner, &member)) {
 		*place = inner;
 		return true;
 	}
-	if (depth == WRAPPER_DEPTH_MAX || !child(&place->type, DW_TAG_member, NULL, &member))
+	if (depth == WRAPPER_DEPTH_MAX || !type_child(&place->type, DW_TAG_member, NULL, &member))
 		return false;
 	do {
 		static const char *const wrappers[] = { "__0", "pointer", "__pointer",
@@ -276,7 +277,7 @@ static void list_fields(Dwarf_Die *type, struct strbuf *out)
 	Dwarf_Die member;
 	unsigned n = 0;
 
-	if (!child(type, DW_TAG_member, NULL, &member))
+	if (!type_child(type, DW_TAG_member, NULL, &member))
 		return;
 	strbuf_puts(out, "; it has ");
 	do {
@@ -346,13 +347,13 @@ void type_enter_ready(struct type_place *place)
 	struct type_place ready = *place;
 
 	if (strncmp(die_name(&place->type), "Poll<", 5) != 0 ||
-	    !child(&place->type, DW_TAG_variant_part, NULL, &part) ||
-	    !child(&part, DW_TAG_variant, NULL, &variant))
+	    !type_child(&place->type, DW_TAG_variant_part, NULL, &part) ||
+	    !type_child(&part, DW_TAG_variant, NULL, &variant))
 		return;
 	do {
-		if (child(&variant, DW_TAG_member, "Ready", &member) &&
+		if (type_child(&variant, DW_TAG_member, "Ready", &member) &&
 		    type_enter_member(&ready, &member) &&
-		    child(&ready.type, DW_TAG_member, "__0", &inner) &&
+		    type_child(&ready.type, DW_TAG_member, "__0", &inner) &&
 		    type_enter_member(&ready, &inner)) {
 			*place = ready;
 			return;
@@ -378,10 +379,11 @@ bool type_variant(Dwarf_Die *type, const char *name, uint64_t *raw)
 {
 	Dwarf_Die part, discr, variant, member;
 
-	if (!discriminant(type, &part, &discr) || !child(&part, DW_TAG_variant, NULL, &variant))
+	if (!discriminant(type, &part, &discr) ||
+	    !type_child(&part, DW_TAG_variant, NULL, &variant))
 		return false;
 	do {
-		if (child(&variant, DW_TAG_member, name, &member))
+		if (type_child(&variant, DW_TAG_member, name, &member))
 			return type_word(&variant, DW_AT_discr_value, raw);
 	} while (next_sibling(&variant, DW_TAG_variant));
 	return false;
@@ -392,7 +394,8 @@ size_t type_variants(Dwarf_Die *type, uint64_t *raw, size_t max)
 	Dwarf_Die part, discr, variant;
 	size_t n = 0;
 
-	if (!discriminant(type, &part, &discr) || !child(&part, DW_TAG_variant, NULL, &variant))
+	if (!discriminant(type, &part, &discr) ||
+	    !type_child(&part, DW_TAG_variant, NULL, &variant))
 		return 0;
 	do {
 		if (n < max && type_word(&variant, DW_AT_discr_value, &raw[n]))

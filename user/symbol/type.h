@@ -108,6 +108,10 @@ bool type_enter_payload(struct type_place *place, const char *name);
 bool type_tests(const struct type_place *place, const struct profile_value *value,
 		struct plan_value *out, struct strbuf *why);
 
+/* The first child of @die with @tag, and with @name where that is not NULL; false when it
+ * has none, and then @out is not to be used. */
+bool type_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *out);
+
 /* A constant attribute of @die, signed or not; false when it has none. */
 bool type_word(Dwarf_Die *die, unsigned attribute, uint64_t *out);
 
