@@ -98,11 +98,12 @@ impl ByzantineDetector {
             self.accused.entry(violation.tx_id.clone()).or_default().insert(node);
         }
         tracing::warn!(peer = violation.peer_id.0, kind = violation.violation_type.name(), "byzantine violation");
-        books::attempt!(call, self.postgres.record_byzantine_violation(violation).await);
+        let booked = |error| unrecorded(violation, error);
+        books::attempt!(call, self.postgres.record_byzantine_violation(violation).await.map_err(booked));
         let count = self.violations.entry(violation.peer_id.clone()).or_default();
         *count += 1;
         if self.ban_after > 0 && *count >= self.ban_after {
-            books::attempt!(call, self.etcd.ban_peer(&violation.peer_id).await);
+            books::attempt!(call, self.etcd.ban_peer(&violation.peer_id).await.map_err(booked));
         }
         call.close(Ok(()))
     }
@@ -156,6 +157,18 @@ fn violation(vote: &Vote, violation_type: ViolationType, evidence: serde_json::V
         evidence,
         detected_at: unix_millis(),
     }
+}
+
+/// Somebody has to look at the log: the database does not have it.
+fn unrecorded(violation: &ByzantineViolation, error: Error) -> Error {
+    let kind = match error {
+        Error::StorageError(_) => "storage",
+        Error::SerializationError(_) => "serialization",
+        _ => "other",
+    };
+    let labels = [("type", violation.violation_type.name()), ("error", kind)];
+    books::count("mpc_byzantine_recording_failures_total", &labels);
+    error
 }
 
 fn summary(vote: &Vote) -> serde_json::Value {
