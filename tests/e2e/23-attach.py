@@ -93,9 +93,7 @@ def main():
     with report.part("attach and detach"):
         folder = live.scratch()
         programs = live.built("thin", folder)
-        pack = folder / "node.pack"
-        made = live.run(live.AGENT, "pack", programs / "mpc-node", "-o", pack)
-        report.check("a pack of the node", [made.stderr.strip() or str(made)] if made.returncode else [])
+        pack = live.packed(report, programs / "mpc-node", folder / "node.pack")
         with live.Cluster(programs, folder / "cluster", node=programs / "mpc-node.stripped") as cluster:
             # One key for all: while a newer one is made, a signature may fail for want of it.
             cluster.load("--transactions", 1, "--dkgs", 1, "--faults", "none", "--settle")

@@ -289,9 +289,7 @@ def check_killed(report, cluster, agent, start):
 
 def check_cluster(report, folder):
     programs = live.built("thin", folder)
-    pack = folder / "node.pack"
-    made = live.run(live.AGENT, "pack", programs / "mpc-node", "-o", pack)
-    report.check("a pack of the node", [made.stderr.strip()] if made.returncode else [])
+    pack = live.packed(report, programs / "mpc-node", folder / "node.pack")
     with live.Cluster(programs, folder / "cluster", node=programs / "mpc-node.stripped") as cluster:
         def start(name="after"):
             return live.Agent(folder, "--exe", cluster.node, "--pack", pack, name=name)

@@ -193,6 +193,13 @@ def built(build, folder, *options):
     return programs
 
 
+def packed(report, program, pack, *options):
+    """Makes the pack of a program, and says so in a result line; its path."""
+    made = run(AGENT, "pack", program, *options, "-o", pack)
+    report.check("a pack of the node", [made.stderr.strip() or str(made)] if made.returncode else [])
+    return pack
+
+
 class Answer:
     def __init__(self, response):
         self.status = response.status
