@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The whole wallet while its ground shakes: a node is killed and comes back, a member of etcd
-too, PostgreSQL is restarted, a node is cut off from its peers, another one shows a wrong
-certificate. After each of these the agent's counters, gauges and histograms equal the books.
+"""The whole wallet, its nodes stripped as they ship, while its ground shakes: a node is killed
+and comes back, a member of etcd too, PostgreSQL is restarted, a node is cut off from its peers,
+another one shows a wrong certificate. After each of these the agent's counters, gauges and
+histograms equal the books.
 
 36-wallet.py [TRANSACTIONS]    700 unless said; 5,000 are the long run
 """
@@ -152,6 +153,16 @@ def all_families(run):
         elif shown != nodes:
             faults.append(f"{family} is there for the nodes {', '.join(sorted(shown)) or 'none'}")
     run.report.check("all families of the wallet are there for all nodes", faults)
+    run.report.check("nodes say of themselves what a process is, and none of these",
+                     [fault for m in run.cluster.members for fault in own_metrics(m)])
+
+
+def own_metrics(member):
+    """What is wrong with a node's own page: a family that the agent has would be added up with it."""
+    names = set(Scrape(live.get(member["rest"], "/metrics").text).types)
+    missing = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"} - names
+    return [f"node {member['id']} has no {name}" for name in sorted(missing)] + \
+           [f"node {member['id']} has {name}" for name in sorted(names) if name.startswith("mpc_")]
 
 
 def main():
@@ -161,8 +172,9 @@ def main():
     with report.part("the whole wallet"):
         folder = live.scratch()
         programs = live.built("thin", folder)
-        with live.Cluster(programs, folder / "cluster") as cluster, \
-                live.Agent(folder, "--exe", cluster.node, "--program-stats") as agent:
+        pack = live.packed(report, programs / "mpc-node", folder / "node.pack")
+        with live.Cluster(programs, folder / "cluster", node=programs / "mpc-node.stripped") as cluster, \
+                live.Agent(folder, "--exe", cluster.node, "--pack", pack, "--program-stats") as agent:
             run = Run(report, cluster, agent, each)
             for part in (calm, killed_node, killed_etcd, restarted_postgres, partitioned_peer, wrong_certificate,
                          all_families):
