@@ -35,11 +35,11 @@ static __always_inline u64 mix(u64 hash, u64 word)
 }
 
 /* Eight bytes at a time: the text is never in one place. */
-static __noinline bool hash_text(u64 p, u64 size, u64 *hash)
+__noinline int hash_text(u64 p, u64 size, u64 *hash)
 {
 	u64 h, word;
 
-	if (!size || size > ABI_TEXT_MAX)
+	if (!hash || !size || size > ABI_TEXT_MAX)
 		return false;
 	h = mix(span_seed, size);
 	for (u32 i = 0; i < ABI_TEXT_MAX / 8; i++) {
@@ -211,15 +211,16 @@ static __noinline void feed_span(const struct abi_binding *binding, const struct
 
 /* Feeds the spans of the function that the call begins or ends with what happens to it
  * now: @kind. */
-static __noinline void book_spans(const struct abi_site *site, struct abi_call *call, u64 key,
-				  u32 block, u32 kind)
+__noinline int book_spans(u32 number, struct abi_call *call, u64 key, u32 block, u32 kind)
 {
-	const struct abi_func *func = &funcs[site->func & (ABI_FUNCS_MAX - 1)];
+	const struct abi_func *func = &funcs[number & (ABI_FUNCS_MAX - 1)];
 	u32 way = kind - ABI_SITE_RETURN, on = ABI_ON_START;
 
+	if (!call)
+		return 0;
 	if (kind != ABI_SITE_START) {
 		if (way > 2)
-			return;
+			return 0;
 		on = 1 << way;
 		call->values = (call->values & ~func->outcome[way].mask) | func->outcome[way].value;
 	}
@@ -233,6 +234,7 @@ static __noinline void book_spans(const struct abi_site *site, struct abi_call *
 		if (binding->on & on)
 			feed_span(binding, call, key, block, on);
 	}
+	return 0;
 }
 
 /* ---- the look through the table ------------------------------------------------------ */
