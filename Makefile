@@ -133,7 +133,7 @@ demo: ## five nodes of a threshold wallet, watched from outside
 bench: ## what a probe costs on this machine
 	@scripts/setup build bench && scripts/bench
 setup: ## install what the build and the tests need (as root, Debian)
-	@scripts/setup build unit check fuzz cluster e2e ship vm debian-rust
+	@scripts/setup build unit check fuzz cluster stack e2e ship vm debian-rust
 format: ## reformat the C sources in place
 	$(FORMAT) -i $(wildcard user/*/*.[ch] bpf/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
 
