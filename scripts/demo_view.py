@@ -58,10 +58,17 @@ def cost(scrape):
     return ", ".join(words)
 
 
-def summary(comparison, nodes, title):
+def firing(alerts):
+    """How many alerts of each name fire and are not only the echo of another one."""
+    names = [alert["labels"]["alertname"] for alert in alerts if alert["status"]["state"] == "active"]
+    return in_words({name: names.count(name) for name in sorted(set(names))})
+
+
+def summary(comparison, nodes, title, alerts):
     scrape = comparison.scrape.of(nodes)
     below = {"violations": in_words(scrape.by("type", "mpc_byzantine_violations_total")),
              "transactions": in_words(scrape.by("state", "mpc_transactions_total")),
+             "alerts": firing(alerts),
              "agreement": comparison.sentence(),
              "cost": cost(comparison.scrape)}
     return ["", title, *table(comparison.scrape, nodes),
