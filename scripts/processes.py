@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 TIMEOUT = 10
 
 
-class Failed(Exception):
+class Failed(RuntimeError):
     """One sentence that says why something does not run."""
 
 

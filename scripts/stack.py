@@ -90,7 +90,8 @@ class Stack:
         file.write_text(file.read_text().replace("localhost:9090", self.prometheus))
         shutil.copy(DEPLOY / "alertmanager" / "alertmanager.yml", self.routes)
         self.targets("agents", (agent, CLUSTER))
-        self.targets("nodes", *((node["rest"], {**CLUSTER, "node_id": str(node["id"])}) for node in cluster["nodes"]))
+        self.nodes = [(node["rest"], {**CLUSTER, "node_id": str(node["id"])}) for node in cluster["nodes"]]
+        self.targets("nodes", *self.nodes)
         self.targets("etcd", *((member["client"], CLUSTER) for member in cluster["etcd"]))
         self.targets("postgres", (self.postgres, CLUSTER))
         self.targets("node", (self.node, CLUSTER))

@@ -219,6 +219,19 @@ def get(address, path, **headers):
         connection.close()
 
 
+def post(address, path, body, seconds=150):
+    """What a local server answers to a JSON value; it may take its time."""
+    connection = http.client.HTTPConnection(address, timeout=seconds)
+    try:
+        connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+        answer = Answer(connection.getresponse())
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise RuntimeError(f"POST {path}: {answer.status} {answer.text}")
+    return json.loads(answer.text)
+
+
 class Process:
     """A program with its output in a file."""
 
@@ -395,7 +408,7 @@ class Cluster:
     def fault(self, *options):
         """mpc-driver fault; a node that it started again has another pid."""
         done = run(*self.command("fault", *options))
-        state = json.loads((self.folder / "state.json").read_text())
+        state = self.state()
         for member, now in zip(self.members, state["nodes"]):
             if member["pid"] != now["pid"]:
                 member.update(now)
@@ -404,6 +417,10 @@ class Cluster:
             watch(process["pid"])
         if done.returncode:
             raise RuntimeError(f"mpc-driver fault {' '.join(map(str, options))}: {done.stderr.strip()}")
+
+    def state(self):
+        """What the driver says of all that it started."""
+        return json.loads((self.folder / "state.json").read_text())
 
     def dead(self):
         """Nodes that should run and do not, in words."""
