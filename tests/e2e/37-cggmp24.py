@@ -9,7 +9,6 @@ the presignature pools, equals the books.
 # must-run-on-reference
 # timeout: 600
 
-import http.client
 import json
 import sys
 import time
@@ -26,21 +25,9 @@ ONE = 100  # an amount that every node approves
 OUR = ("mpc_signatures_total", "mpc_signature_duration_seconds", "mpc_dkg_duration_seconds")
 
 
-def post(address, path, body, seconds=150):
-    connection = http.client.HTTPConnection(address, timeout=seconds)
-    try:
-        connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
-        answer = live.Answer(connection.getresponse())
-    finally:
-        connection.close()
-    if answer.status >= 300:
-        raise RuntimeError(f"POST {path}: {answer.status} {answer.text}")
-    return json.loads(answer.text)
-
-
 def sign(member, count):
     """The states in which so many transactions, begun at once, come to their end."""
-    ids = [post(member["rest"], "/transactions", {"to": "somebody", "amount": ONE, "protocol": "cggmp24"})["id"]
+    ids = [live.post(member["rest"], "/transactions", {"to": "somebody", "amount": ONE, "protocol": "cggmp24"})["id"]
            for _ in range(count)]
 
     def state(txid):
@@ -100,7 +87,7 @@ def one_build(report, build):
         agent.wait_serving().until_said(r"sites attached")
         first = cluster.members[0]
         began = time.monotonic()
-        post(first["rest"], "/dkg", {"protocol": "cggmp24", "threshold": 3, "total_nodes": 5})
+        live.post(first["rest"], "/dkg", {"protocol": "cggmp24", "threshold": 3, "total_nodes": 5})
         made = time.monotonic()
         cluster.settle()  # the pools are full again, too
         report.note(f"{build}: a key in {made - began:.1f} s, {5 * TARGET} presignatures in "
