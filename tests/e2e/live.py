@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 AGENT = os.environ.get("AGENT", str(ROOT / "build" / "mpc-bpf-agent"))
 OUT = ROOT / "build" / "e2e"
-PATIENCE = 30
+PATIENCE = float(os.environ.get("MPC_BPF_AGENT_PATIENCE", 30))  # an emulated processor needs more
 QUIET = 3  # seconds without a change in the books
 
 
