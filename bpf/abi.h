@@ -31,6 +31,7 @@
 #define ABI_NODES_MAX 64
 #define ABI_NODE_PLACES 256 /* of the node table, a power of two */
 #define ABI_NODE_TRIES 16
+#define ABI_NODE_LIBRARIES 4
 #define ABI_NODE_CELLS_MAX 65536
 #define ABI_SHARDS_MAX 64
 #define ABI_SPANS_MAX 32         /* metrics of spans */
@@ -137,7 +138,8 @@ struct abi_value {
 
 /* One cache line, and all that a start needs to know. */
 struct abi_site {
-	__u8 kind : 7;
+	__u8 kind : 6;
+	__u8 common : 1;   /* calls that did not begin at a start come by too */
 	__u8 numbered : 1; /* calls of the function have numbers */
 	__u8 func;
 	__u16 file;                  /* of the executable: counts only for nodes that run it */
@@ -154,7 +156,7 @@ enum abi_binding_kind {
 	ABI_NUMBER_COUNTER,
 	ABI_NUMBER_HISTOGRAM,
 	ABI_NUMBER_GAUGE, /* the last number */
-	ABI_SPAN_FROM,    /* begins a span, */
+	ABI_SPAN_FROM,    /* begins a span, with a label only where that one is ABI_SKIP; */
 	ABI_SPAN_TO,      /* or ends it: a histogram of what lies between */
 };
 
@@ -181,7 +183,8 @@ struct abi_binding {
 	__u8 slot;     /* numbers and spans: the captured value */
 	__u8 at_end;   /* gauge: the number is read where the call ends, else where it begins */
 	__u8 span;     /* entry in the spans table */
-	__u8 pad[3];
+	__u8 gone;     /* its calls forget the key, which need not be known */
+	__u8 pad[2];
 };
 
 /*
@@ -387,7 +390,17 @@ struct abi_node {
 	__u16 file;  /* the executable that it runs */
 	__u32 cells; /* first cell of the node's block within a shard */
 	__u32 shard_cells; /* from one shard to the next: counters of a CPU are in shard cpu % ABI_SHARDS_MAX */
+	__u64 libraries; /* shared ones that it maps and that are probed: ABI_NODE_LIBRARIES × 16 bits */
 };
+
+/* Not 0 where the node runs @file, which is not 0: its executable or a library. Without a
+ * branch, for the verifier would follow both ways of each. */
+static inline __u64 abi_runs(__u64 executable, __u64 libraries, __u64 file)
+{
+	__u64 ones = 0x0001000100010001ull, differ = libraries ^ file * ones;
+
+	return ((differ - ones) & ~differ & ones << 15) | ((executable ^ file) - 1) >> 63;
+}
 
 #define ABI_NODE_GONE 0xffffffffu
 

@@ -81,6 +81,12 @@ static __always_inline struct abi_node *current_node(void)
 	return node_of(nodes, current_tgid());
 }
 
+/* Whether the node runs the file in which the site is. */
+static __always_inline bool is_in(const struct abi_node *node, const struct abi_site *site)
+{
+	return abi_runs(node->file, node->libraries, site->file);
+}
+
 /* ---- reading the program -------------------------------------------------------- */
 
 /* One constant load for each register: the verifier allows no computed offset
@@ -599,7 +605,7 @@ static __always_inline int start(struct pt_regs *ctx)
 	struct abi_bucket *first;
 	u64 address, key, saved = 0;
 
-	if (!node || node->file != site->file)
+	if (!node || !is_in(node, site))
 		return 0;
 	block = block_of(node);
 	count_self(block, site, ABI_SELF_STARTED, 1);
@@ -715,7 +721,7 @@ static __always_inline int end(struct pt_regs *ctx)
 	u64 address, key;
 	bool found = false;
 
-	if (!node || node->file != site->file)
+	if (!node || !is_in(node, site))
 		return 0;
 	block = block_of(node);
 	address = address_of(ctx, &site->key);
@@ -733,7 +739,7 @@ static __always_inline int end(struct pt_regs *ctx)
 			found = i < NONE && take(bucket, i, key, &call);
 	}
 	if (!found) {
-		if (site->kind != ABI_SITE_CANCEL)
+		if (site->kind != ABI_SITE_CANCEL && !site->common)
 			count_self(block, site, ABI_SELF_NO_START, 1);
 		return 0;
 	}

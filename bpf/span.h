@@ -153,14 +153,16 @@ static __noinline void begin_span(const struct abi_span_key *at, u32 own, u64 no
 
 #define NO_SPAN (~0ull)
 
-/* Ends the span and returns how long it was, or NO_SPAN. */
-static __noinline u64 end_span(const struct abi_span_key *at, u32 own, u64 now)
+/* Ends the span and returns how long it was, or NO_SPAN. @own: the span's book; with @gone a
+ * key that is not known is none of the faults that stand there. */
+static __noinline u64 end_span(const struct abi_span_key *at, u32 own, u64 now, bool gone)
 {
 	struct abi_span_state *known = find_span(at, own, now);
 	u64 opened;
 
 	if (!known) {
-		count(own + ABI_SPAN_NO_BEGIN, 1);
+		if (!gone)
+			count(own + ABI_SPAN_NO_BEGIN, 1);
 		return NO_SPAN;
 	}
 	opened = known->opened_ns;
@@ -191,8 +193,10 @@ static __noinline void feed_span(const struct abi_binding *binding, const struct
 	u32 cell = series_of(binding, block, call->values);
 	u64 now = on == ABI_ON_START ? call->start_ns : bpf_ktime_get_ns(), ns;
 
-	if (cell == LEFT_OUT) /* it ends nothing */
-		return;
+	/* it ends nothing; or what would end it is the case already, and it begins nothing */
+	if (binding->kind == ABI_SPAN_TO || binding->n_labels)
+		if ((cell == LEFT_OUT) == (binding->kind == ABI_SPAN_TO))
+			return;
 	if (binding->kind == ABI_SPAN_FROM) {
 		if (said == ABI_NUMBER)
 			begin_span(&at, own, now);
@@ -204,9 +208,12 @@ static __noinline void feed_span(const struct abi_binding *binding, const struct
 		count(own + ABI_SPAN_UNREAD_TO, 1);
 		return;
 	}
-	ns = end_span(&at, own, now);
+	ns = end_span(&at, own, now, binding->gone);
 	if (ns != NO_SPAN)
 		observe_span(binding, cell, ns);
+	/* ended by now: who takes it out has nothing to book */
+	if (binding->gone && !bpf_map_delete_elem(&span_table, &at))
+		give_place(at.node);
 }
 
 /* Feeds the spans of the function that the call begins or ends with what happens to it

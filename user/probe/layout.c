@@ -239,6 +239,11 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 
 		binding->span = (uint8_t)span;
 		binding->missing = (uint16_t)layout->spans[span].book;
+		binding->gone = source->gone;
+	}
+	if (source->has_until) { /* only whether it is left out */
+		binding->n_labels = 1;
+		binding->labels[0].slot = (uint8_t)source->until;
 	}
 	if (source->begins)
 		return 0;

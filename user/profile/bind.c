@@ -36,7 +36,8 @@ static bool says(const struct profile_value *value, const struct profile_choice 
 static bool is_same(const struct profile_value *value, const struct label_draft *draft)
 {
 	if (value->kind != draft->kind || value->is_number != draft->is_number ||
-	    value->is_key != draft->is_key || value->n_choices != draft->n_choices)
+	    value->is_key != draft->is_key || value->now != draft->now ||
+	    value->skip_rest != draft->skip_rest || value->n_choices != draft->n_choices)
 		return false;
 	if (strcmp(value->path, draft->path ? draft->path : "") != 0)
 		return false;
@@ -52,6 +53,8 @@ static void fill_value(struct profile_value *value, const struct label_draft *dr
 		.kind = draft->kind,
 		.is_number = draft->is_number,
 		.is_key = draft->is_key,
+		.now = draft->now,
+		.skip_rest = draft->skip_rest,
 		.path = mem_strdup(draft->path ? draft->path : ""),
 		.choices = mem_array(draft->n_choices, sizeof(*value->choices)),
 		.n_choices = draft->n_choices,
@@ -69,6 +72,8 @@ size_t value_bind(struct build *b, const struct label_draft *draft, struct profi
 	for (size_t i = 0; i < func->n_values; i++)
 		if (is_same(&func->values[i], draft))
 			return i;
+	if (!library_check_value(b, draft, func->name))
+		return 0;
 	if (func->n_values == PROFILE_FUNC_VALUES_MAX) {
 		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key),
 			  "%s\"%s\" is value number %d captured of \"%s\"; %d is the most",

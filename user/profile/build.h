@@ -3,7 +3,8 @@
  * Building a profile from its tree, top down: profile.c reads the document,
  * metric.c one metric, gauge.c what only a gauge has, source.c the functions that feed it,
  * span.c those that begin and end a span, label.c its labels, number.c what it measures of
- * a call, kernel.c what it asks of the kernel.
+ * a call, kernel.c what it asks of the kernel; library.c what is special of functions of shared
+ * libraries.
  * Nothing here stops at a fault; a profile with any is thrown away at the end.
  */
 #ifndef PROFILE_BUILD_H
@@ -35,6 +36,8 @@ struct label_draft {
 	bool usable; /* nothing wrong with it */
 	bool constant;
 	bool is_number, is_key;
+	bool now;                       /* ARG: as it is whenever the call counts */
+	bool skip_rest;                 /* what no choice names is left out, too */
 	struct profile_choice *choices; /* constant: the first one's label */
 	size_t n_choices;
 	enum profile_value_kind kind;
@@ -113,6 +116,8 @@ void span_check(struct build *b, const struct metric_draft *draft, bool typed,
 /* Reads the labels of a metric or of a source; the caller frees them with labels_free. */
 struct label_draft *labels_read(struct build *b, const struct tree_entry *entry, const char *what,
 				size_t *n);
+/* One label that stands alone, to be freed with labels_free. */
+struct label_draft *label_read(struct build *b, const struct tree_entry *entry, const char *what);
 void labels_free(struct label_draft *labels, size_t n);
 /* Makes a label of the metric that of a source of it: adds its values to the
  * label's closed set and, when captured, to what is captured of the function. */
@@ -126,6 +131,10 @@ void number_read(struct build *b, const struct tree_entry *entry, const char *of
 size_t value_bind(struct build *b, const struct label_draft *draft, struct profile_func *func);
 /* Makes it a number of the source's function. */
 void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source);
+
+/* Whether the value can be one of the function: of one of a shared library nothing is known
+ * but its registers. Adds a fault where it cannot. */
+bool library_check_value(struct build *b, const struct label_draft *draft, const char *function);
 
 void profile_choices_free(struct profile_choice *choices, size_t n);
 

@@ -8,12 +8,12 @@
 #include "base/near.h"
 #include "profile/build.h"
 
-enum { KEY_ARG, KEY_VALUES, KEY_RETURN, KEY_OUTCOME, KEY_SKIP, N_KEYS };
+enum { KEY_ARG, KEY_NOW, KEY_VALUES, KEY_RETURN, KEY_OUTCOME, KEY_SKIP, N_KEYS };
 
 static const struct tree_key label_keys[N_KEYS] = {
-	[KEY_ARG] = { "arg", false },       [KEY_VALUES] = { "values", false },
-	[KEY_RETURN] = { "return", false }, [KEY_OUTCOME] = { "outcome", false },
-	[KEY_SKIP] = { "skip", false },
+	[KEY_ARG] = { "arg", false },         [KEY_NOW] = { "now", false },
+	[KEY_VALUES] = { "values", false },   [KEY_RETURN] = { "return", false },
+	[KEY_OUTCOME] = { "outcome", false }, [KEY_SKIP] = { "skip", false },
 };
 
 static const char *const outcomes[] = { "returned", "panicked", "cancelled" };
@@ -178,6 +178,13 @@ static bool read_skipped(struct build *b, const struct tree_entry *skip, const c
 	return true;
 }
 
+/* `skip: others`: all that the map does not name. */
+static bool is_rest(const struct tree_entry *skip)
+{
+	return skip->value->type == YAML_SCALAR_NODE &&
+	       strcmp((const char *)skip->value->data.scalar.value, "others") == 0;
+}
+
 /* A map of raw values to label values, and the list of those that are left out. */
 static void read_choices(struct build *b, const struct tree_entry *entry,
 			 const struct tree_entry *skip, const char *what, struct label_draft *draft)
@@ -189,7 +196,8 @@ static void read_choices(struct build *b, const struct tree_entry *entry,
 	if (!entries)
 		return;
 	n_map = n;
-	if (skip->value)
+	draft->skip_rest = skip->value && is_rest(skip);
+	if (skip->value && !draft->skip_rest)
 		good = read_skipped(b, skip, what, &entries, &n);
 	if (n > CHOICES_MAX) {
 		fault_add(b->tree.page, tree_span(&b->tree, entries[CHOICES_MAX].key),
@@ -238,7 +246,7 @@ static void read_argument(struct build *b, const struct tree_entry *arg,
 			  const struct tree_entry *values, const struct tree_entry *skip,
 			  const char *what, struct label_draft *draft)
 {
-	_free_ char *whose = mem_printf("arg of %s", what);
+	_free_ char *whose = mem_printf("%s of %s", arg->name, what);
 	_free_ char *map = mem_printf("values of %s", what);
 	struct word_fault fault;
 
@@ -259,7 +267,7 @@ static void read_argument(struct build *b, const struct tree_entry *arg,
 		draft->usable = false;
 }
 
-/* The one of arg, return and outcome that stands there, or N_KEYS with a fault. */
+/* The one of arg, now, return and outcome that stands there, or N_KEYS with a fault. */
 static size_t find_source(struct build *b, const struct tree_entry *entry,
 			  const struct tree_entry *got, const char *what)
 {
@@ -279,7 +287,7 @@ static size_t find_source(struct build *b, const struct tree_entry *entry,
 	if (found == N_KEYS)
 		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
 			  "%s has no source: arg (with values), return or outcome", what);
-	else if (found != KEY_ARG && got[KEY_VALUES].value)
+	else if (found != KEY_ARG && found != KEY_NOW && got[KEY_VALUES].value)
 		fault_add(b->tree.page, tree_span(&b->tree, got[KEY_VALUES].key),
 			  "\"values\" of %s goes with \"arg\"; \"%s\" has its map directly", what,
 			  label_keys[found].name);
@@ -298,8 +306,9 @@ static void read_captured(struct build *b, const struct tree_entry *entry, const
 	source = find_source(b, entry, got, what);
 	if (source == N_KEYS)
 		return;
-	if (source == KEY_ARG) {
-		read_argument(b, &got[KEY_ARG], &got[KEY_VALUES], &got[KEY_SKIP], what, draft);
+	if (source == KEY_ARG || source == KEY_NOW) {
+		draft->now = source == KEY_NOW;
+		read_argument(b, &got[source], &got[KEY_VALUES], &got[KEY_SKIP], what, draft);
 		return;
 	}
 	draft->kind = source == KEY_RETURN ? PROFILE_VALUE_RETURN : PROFILE_VALUE_OUTCOME;
@@ -308,6 +317,15 @@ static void read_captured(struct build *b, const struct tree_entry *entry, const
 		read_choices(b, &got[source], &got[KEY_SKIP], map, draft);
 	else
 		read_outcomes(b, &got[source], &got[KEY_SKIP], map, draft);
+}
+
+struct label_draft *label_read(struct build *b, const struct tree_entry *entry, const char *what)
+{
+	struct label_draft *draft = mem_alloc(sizeof(*draft));
+
+	draft->entry = *entry;
+	read_captured(b, entry, what, draft);
+	return draft;
 }
 
 static void read_label(struct build *b, const struct tree_entry *entry, const char *of,

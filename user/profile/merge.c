@@ -104,7 +104,8 @@ static bool same_choice(const struct profile_choice *a, const struct profile_cho
 static bool same_value(const struct profile_value *a, const struct profile_value *b)
 {
 	if (a->kind != b->kind || a->is_number != b->is_number || a->is_key != b->is_key ||
-	    a->n_choices != b->n_choices || strcmp(a->path, b->path) != 0)
+	    a->now != b->now || a->skip_rest != b->skip_rest || a->n_choices != b->n_choices ||
+	    strcmp(a->path, b->path) != 0)
 		return false;
 	for (size_t i = 0; i < a->n_choices; i++)
 		if (!same_choice(&a->choices[i], choice_of(b, a->choices[i].raw)))
@@ -208,6 +209,8 @@ static void renumber(const struct merge *m, struct profile_metric *metric)
 			source->number = value[source->number];
 		if (metric->is_of_spans)
 			source->key = value[source->key];
+		if (source->has_until)
+			source->until = value[source->until];
 		source->func = m->func[source->func];
 	}
 }

@@ -33,6 +33,8 @@ struct profile_value {
 	enum profile_value_kind kind;
 	bool is_number; /* the number itself is wanted, and there are no choices */
 	bool is_key;    /* a hash of it is, to find calls of the same; there are none either */
+	bool now;       /* ARG: as it is whenever the call counts, else as when it began */
+	bool skip_rest; /* metrics leave out what no choice names, too */
 	char *path; /* for ARG: "self.pool.len()"; for a number of RETURN: "Ok.len()"; otherwise "" */
 	struct profile_choice *choices;
 	size_t n_choices;
@@ -44,7 +46,9 @@ struct profile_value {
 
 /* A function named by the profile; each name stands once, however many metrics it feeds. */
 struct profile_func {
-	char *name; /* demangled path without hash and generics, as a person writes it */
+	/* demangled path without hash and generics, as a person writes it; or the file of a
+	 * shared library and what it exports, "libssl.so.3:SSL_do_handshake" */
+	char *name;
 	bool required;
 	unsigned line;  /* in the first part that names it */
 	unsigned part;  /* index of that in profile.parts */
@@ -82,7 +86,11 @@ struct profile_source {
 	bool down;     /* of a gauge: its calls count down */
 	bool begins;   /* of spans: its calls begin them, else they end them … */
 	bool at_start; /* … where the call begins and not where it ends as `on` says */
-	size_t key;    /* of spans: index in func.values */
+	/* of spans: those of its calls begin none for which this value is not left out */
+	bool has_until;
+	size_t until; /* index in func.values */
+	bool gone;    /* of spans: with its calls the key is forgotten, ended or not */
+	size_t key;   /* of spans: index in func.values */
 	/* per label of the metric: a constant (index of its value in the label's set) or a captured value */
 	struct {
 		bool constant;
@@ -177,6 +185,16 @@ int profile_load_all(const char *const *names, size_t n, struct profile **out,
 void profile_free(struct profile *profile);
 void profile_freep(struct profile **profile);
 void profile_faults_free(struct profile_faults *faults);
+
+/* What a function of a shared library is called there, NULL for one of the executable. */
+const char *profile_symbol(const char *function);
+/* `SYMBOL->`: not that function, but those to which it jumps through a pointer. */
+bool profile_is_handed(const char *function);
+/* Whether it is of the shared library that is called @library; NULL: of the executable. */
+bool profile_is_of(const char *function, const char *library);
+/* The names of the shared libraries whose functions the profile has, at most @max of them,
+ * each to be freed; returns how many there are. */
+size_t profile_libraries(const struct profile *profile, char **names, size_t max);
 
 const char *profile_metric_type_name(enum profile_metric_type type); /* "counter" … */
 /* Whether two metrics would be one family in OpenMetrics, as those of one name are. */

@@ -27,6 +27,8 @@ enum {
 	SOURCE_ON,
 	SOURCE_OPTIONAL,
 	SOURCE_LABELS,
+	SOURCE_GONE,
+	SOURCE_UNTIL,
 	N_SOURCE_KEYS,
 };
 
@@ -37,6 +39,8 @@ static const struct tree_key source_keys[N_SOURCE_KEYS] = {
 	[SOURCE_ON] = { "on", false },
 	[SOURCE_OPTIONAL] = { "optional", false },
 	[SOURCE_LABELS] = { "labels", false },
+	[SOURCE_GONE] = { "gone", false },
+	[SOURCE_UNTIL] = { "until", false },
 };
 
 /* One source while it is read. */
@@ -44,6 +48,7 @@ struct span_source {
 	struct profile_source source;
 	struct tree_entry got[N_SOURCE_KEYS];
 	struct label_draft key;
+	struct label_draft *until; /* or NULL */
 	struct label_draft *labels;
 	size_t n_labels;
 	const char *what; /* `a source of "to" of metric "mpc_x_seconds"` */
@@ -131,6 +136,47 @@ static void check_moment(struct build *b, const struct span_source *s,
 				labels[i].entry.name, s->what);
 }
 
+/* What the key names exists no more: an address of memory that is given back, or an id. */
+static void read_gone(struct build *b, struct span_source *s)
+{
+	const struct tree_entry *gone = &s->got[SOURCE_GONE];
+
+	if (!gone->value)
+		return;
+	s->source.gone = build_flag(b, gone, "\"gone\"");
+	if (s->source.begins)
+		fault_add(
+			b->tree.page, tree_span(&b->tree, gone->key),
+			"\"gone\" cannot stand in \"from\" of a span: where it begins, its key is "
+			"known");
+}
+
+/* What ends the span, as a label of `to` tells it: once it does, calls begin none. */
+static void read_until(struct build *b, struct span_source *s)
+{
+	const struct tree_entry *until = &s->got[SOURCE_UNTIL];
+	_free_ char *what = mem_printf("\"until\" of %s", s->what);
+
+	if (!until->value)
+		return;
+	if (!s->source.begins) {
+		fault_add(b->tree.page, tree_span(&b->tree, until->key),
+			  "\"until\" stands in \"from\" of a span: what ends it is in \"to\"");
+		return;
+	}
+	s->until = label_read(b, until, what);
+}
+
+/* A C function that is called until it has succeeded: the first call begins the span and the
+ * last one ends it. */
+static bool is_retried(const struct build *b, const struct profile_source *a,
+		       const struct profile_source *z)
+{
+	const struct profile_source *from = a->begins ? a : z, *to = a->begins ? z : a;
+
+	return from->at_start && !to->at_start && profile_symbol(b->profile->funcs[a->func].name);
+}
+
 static void check_both(struct build *b, const struct metric_draft *draft,
 		       const struct span_source *s)
 {
@@ -138,7 +184,8 @@ static void check_both(struct build *b, const struct metric_draft *draft,
 
 	for (size_t i = 0; i < metric->n_sources; i++) {
 		if (metric->sources[i].func != s->source.func ||
-		    metric->sources[i].begins == s->source.begins)
+		    metric->sources[i].begins == s->source.begins ||
+		    is_retried(b, &metric->sources[i], &s->source))
 			continue;
 		fault_add(
 			b->tree.page, tree_span(&b->tree, s->got[SOURCE_FUNCTION].value),
@@ -158,6 +205,11 @@ static void add_source(struct build *b, struct metric_draft *draft, struct span_
 	source_check_feeds(b, draft, &s->source, node);
 	if (s->key.usable)
 		s->source.key = value_bind(b, &s->key, func);
+	if (s->until && s->until->usable && !s->until->constant) {
+		check_moment(b, s, s->until, 1);
+		s->source.has_until = true;
+		s->source.until = value_bind(b, s->until, func);
+	}
 	if (!s->source.begins) {
 		check_moment(b, s, draft->labels, draft->n_labels);
 		check_moment(b, s, s->labels, s->n_labels);
@@ -181,6 +233,8 @@ static void read_source(struct build *b, struct metric_draft *draft, const struc
 	read_moment(b, &s);
 	if (s.got[SOURCE_OPTIONAL].value)
 		optional = build_flag(b, &s.got[SOURCE_OPTIONAL], "\"optional\"");
+	read_gone(b, &s);
+	read_until(b, &s);
 	read_labels(b, draft, &s);
 	s.source.func = PROFILE_FUNCS_MAX;
 	if (s.got[SOURCE_FUNCTION].value)
@@ -190,6 +244,7 @@ static void read_source(struct build *b, struct metric_draft *draft, const struc
 		add_source(b, draft, &s);
 	}
 	labels_free(s.labels, s.n_labels);
+	labels_free(s.until, s.until ? 1 : 0);
 }
 
 /* One mapping, or a list of them. */

@@ -146,6 +146,15 @@ static bool is_number(const char *text, size_t size)
 	return size > 0 && size <= 19 && strspn(text, "0123456789") >= size;
 }
 
+/* `arg0.SSL_version()`: an argument of a C function, and a function that tells something of
+ * what it points to. */
+static bool is_asked(const char *text, size_t at, size_t size)
+{
+	return at == 5 && strncmp(text, "arg", 3) == 0 && isdigit((unsigned char)text[3]) &&
+	       !text[at + size] && size > 2 && strncmp(text + at + size - 2, "()", 2) == 0 &&
+	       is_identifier(text + at, size - 2);
+}
+
 /* Segments joined by dots, `len()` at the end if anywhere; with @result it can be all of it. */
 static bool is_path(const char *text, bool result, const char *why, struct word_fault *fault)
 {
@@ -163,7 +172,7 @@ static bool is_path(const char *text, bool result, const char *why, struct word_
 			if (text[at + size])
 				return bad(fault, at, size,
 					   "must stand at the end: a length has no fields");
-		} else if (!is_identifier(text + at, size) &&
+		} else if (!is_identifier(text + at, size) && !is_asked(text, at, size) &&
 			   (first || !is_number(text + at, size))) {
 			return bad(fault, at, size, why);
 		}

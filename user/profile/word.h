@@ -23,10 +23,11 @@ bool word_is_metric_name(const char *text, enum profile_metric_type type, bool o
 			 struct word_fault *fault);
 bool word_is_label_name(const char *text, struct word_fault *fault);
 bool word_is_label_value(const char *text, struct word_fault *fault);
-/* A Rust path: `a::b::C::f` or `<A as B>::f`, `*` for any one segment. */
+/* A Rust path: `a::b::C::f` or `<A as B>::f`, `*` for any one segment; or a function that a
+ * shared library exports: `libssl.so.3:SSL_do_handshake`. */
 bool word_is_function(const char *text, struct word_fault *fault);
 /* An argument and fields of it, `vote.approve`, or a length, `shares.len()`, that may be
- * read: no secret. */
+ * read: no secret. Of a C function `arg0`, or `arg0.SSL_version()`. */
 bool word_is_argument(const char *text, struct word_fault *fault);
 /* A number of a result, Ok, Ok.len() or Ok.Accepted.count, that may be read: no secret. */
 bool word_is_result(const char *text, struct word_fault *fault);

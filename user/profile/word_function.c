@@ -128,6 +128,35 @@ static bool is_pasted(const char *text, struct word_fault *fault)
 	return false;
 }
 
+/* The one colon of `libssl.so.3:SSL_do_handshake`, or NULL. */
+static const char *library_colon(const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	return strstr(text, "::") ? NULL : colon;
+}
+
+/* `libssl.so.3:SSL_do_handshake`. */
+static bool is_of_library(const char *text, size_t library, struct word_fault *fault)
+{
+	const char *so = strstr(text, ".so"), *symbol = text + library + 1;
+	size_t n = 0;
+
+	for (size_t i = 0; i < library; i++)
+		if (!is_word(text[i]) && !strchr(".-+", text[i]))
+			return bad(fault, i, 1, "has a library whose file cannot be called that");
+	if (!so || so >= text + library || (so[3] && so[3] != '.' && so + 3 != text + library))
+		return bad(fault, 0, library,
+			   "has a library that is no file like libssl.so.3: give the name under "
+			   "which programs load it");
+	while (is_word(symbol[n]))
+		n++;
+	if (!n || (symbol[n] && strcmp(symbol + n, "->") != 0) || isdigit((unsigned char)symbol[0]))
+		return bad(fault, library + 1, strlen(symbol),
+			   "must end in what the library exports, like SSL_do_handshake");
+	return true;
+}
+
 bool word_is_function(const char *text, struct word_fault *fault)
 {
 	size_t size = strlen(text), at = 0, n = 0;
@@ -135,6 +164,8 @@ bool word_is_function(const char *text, struct word_fault *fault)
 
 	if (size > FUNCTION_MAX_BYTES)
 		return bad(fault, 0, size, "is longer than 512 characters");
+	if (library_colon(text))
+		return is_of_library(text, (size_t)(library_colon(text) - text), fault);
 	if (is_pasted(text, fault))
 		return false;
 	if (impl && !take_impl(text, &at, &named, fault))
