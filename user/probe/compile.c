@@ -69,7 +69,7 @@ static bool may_skip(const struct work *work, size_t func, const struct plan_val
 	for (size_t i = 0; i < want->n_choices; i++)
 		if (!want->choices[i].label)
 			return true;
-	return want->is_number;
+	return want->is_number || want->skip_rest;
 }
 
 /* What follows from one choice, as the kernel wants it; -1 when it is no good. */
@@ -321,7 +321,8 @@ static void compile_site(struct work *work, size_t from, size_t func)
 {
 	const struct plan_site *site = &work->plan->sites[from];
 	struct abi_site out = {
-		.kind = (uint8_t)site->kind,
+		.kind = site->kind & 0x3f,
+		.common = site->common,
 		.func = (uint8_t)func,
 		.numbered = layout_numbered(work->layout, func),
 		.key = site->key,

@@ -230,23 +230,31 @@ static void load_table(struct image *im, Elf *elf, Elf_Scn *scn, const GElf_Shdr
 	qsort(im->symbols, im->n_symbols, sizeof(*im->symbols), by_address);
 }
 
+/* The symbols of the first table of this kind that has any. */
+static void load_tables(struct image *im, Elf *elf, uint32_t type)
+{
+	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn));) {
+		GElf_Shdr sh;
+
+		if (im->symbols || !gelf_getshdr(scn, &sh) || sh.sh_type != type)
+			continue;
+		load_table(im, elf, scn, &sh);
+		if (im->n_symbols)
+			return;
+		free(im->symbols);
+		im->symbols = NULL;
+	}
+}
+
 void image_load_symbols(struct image *im, Elf *elf)
 {
-	static const uint32_t tables[] = { SHT_SYMTAB, SHT_DYNSYM };
+	load_tables(im, elf, SHT_SYMTAB);
+	load_tables(im, elf, SHT_DYNSYM);
+}
 
-	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
-		for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn));) {
-			GElf_Shdr sh;
-
-			if (im->symbols || !gelf_getshdr(scn, &sh) || sh.sh_type != tables[t])
-				continue;
-			load_table(im, elf, scn, &sh);
-			if (im->n_symbols)
-				return;
-			free(im->symbols);
-			im->symbols = NULL;
-		}
-	}
+void image_load_exports(struct image *im)
+{
+	load_tables(im, im->elf, SHT_DYNSYM);
 }
 
 static const struct image_segment *segment_at(const struct image *im, uint64_t vaddr)

@@ -64,6 +64,8 @@ void image_freep(struct image **image);
 /* Loads .symtab (or .dynsym) of @elf, the image itself or its debug file, into
  * image->symbols; a file without one has none. @elf must outlive the image. */
 void image_load_symbols(struct image *image, Elf *elf);
+/* The same with what the image exports alone. */
+void image_load_exports(struct image *image);
 
 /* The bytes at a virtual address, or NULL when the file does not back them all. */
 const uint8_t *image_bytes(const struct image *image, uint64_t vaddr, size_t len);

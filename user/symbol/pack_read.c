@@ -216,6 +216,7 @@ static bool read_site(struct pack_text *t, struct plan *plan)
 	if (site->kind == ABI_SITE_START && pack_word(t, "saved") &&
 	    !pack_recipe(t, true, &site->saved))
 		return false;
+	site->common = pack_word(t, "common");
 	if (!pack_done(t))
 		return false;
 	while (pack_word(t, "value"))

@@ -11,7 +11,7 @@
  *     where "poll function a::b::…"
  *     how "first poll, 1 completion …" may be absent
  *     reason "…"                       of every row that is not ready
- *   site start func 0 row 0 at 0x1f bytes 0fb6 key rbx+272 [saved rdi]
+ *   site start func 0 row 0 at 0x1f bytes 0fb6 key rbx+272 [saved rdi] [common]
  *     value 0 "vote.approve"           index among the function's values, what it is
  *       test key-104:1                 test 0, then 1 and so on
  *         1 = "true"                   a label, or `test N` further down, or `skip`, or
@@ -173,6 +173,8 @@ static void write_site(const struct plan_site *site, struct strbuf *out)
 		strbuf_puts(out, " saved ");
 		pack_recipe_write(&site->saved, out);
 	}
+	if (site->common)
+		strbuf_puts(out, " common");
 	strbuf_putc(out, '\n');
 	for (size_t v = 0; v < site->n_values; v++)
 		write_value(&site->values[v], out);

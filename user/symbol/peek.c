@@ -32,9 +32,12 @@ static void needles_free(struct needles *needles)
 static void needles_make(const struct profile *profile, struct needles *needles)
 {
 	for (size_t f = 0; f < profile->n_funcs; f++) {
-		char *needle = name_needle(profile->funcs[f].name);
-		size_t len = strlen(needle);
+		const char *name = profile->funcs[f].name;
+		char *needle = profile_is_of(name, NULL) ? name_needle(name) : NULL;
+		size_t len = needle ? strlen(needle) : 0;
 
+		if (!needle)
+			continue;
 		needles->at[needles->n++] = needle;
 		if (len > needles->longest)
 			needles->longest = len;

@@ -83,7 +83,8 @@ void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enu
 			   const char *reason)
 {
 	for (size_t f = 0; f < profile->n_funcs; f++) {
-		if (plan_find_func(plan, profile->funcs[f].name) != SIZE_MAX)
+		if (!profile_is_of(profile->funcs[f].name, plan->library) ||
+		    plan_find_func(plan, profile->funcs[f].name) != SIZE_MAX)
 			continue;
 		plan->funcs = mem_grow(plan->funcs, plan->n_funcs + 1, sizeof(*plan->funcs));
 		plan->funcs[plan->n_funcs] =
@@ -106,7 +107,7 @@ static bool may_be_there(const struct plan *plan, size_t func)
 
 bool plan_uses(const struct plan *plan, const struct profile *profile, unsigned part)
 {
-	if (!plan || !profile->parts[part].library)
+	if (!plan || plan->library || !profile->parts[part].library)
 		return true;
 	for (size_t f = 0; f < profile->n_funcs; f++)
 		if ((profile->funcs[f].parts & 1U << part) &&
@@ -123,6 +124,28 @@ bool plan_shows(const struct plan *plan, const struct profile *profile, size_t f
 	return false;
 }
 
+void plan_drop_unspoken(struct plan *plan)
+{
+	_free_ unsigned *to = mem_array(plan->n_funcs, sizeof(*to));
+	_free_ bool *spoken = mem_array(plan->n_funcs, sizeof(*spoken));
+	unsigned n = 0;
+
+	for (size_t r = 0; r < plan->n_rows; r++)
+		spoken[plan->rows[r].func] = true;
+	for (size_t f = 0; f < plan->n_funcs; f++) {
+		to[f] = n;
+		if (spoken[f])
+			plan->funcs[n++] = plan->funcs[f];
+		else
+			free(plan->funcs[f].name);
+	}
+	plan->n_funcs = n;
+	for (size_t r = 0; r < plan->n_rows; r++)
+		plan->rows[r].func = to[plan->rows[r].func];
+	for (size_t i = 0; i < plan->n_sites; i++)
+		plan->sites[i].func = to[plan->sites[i].func];
+}
+
 void plan_count_cancels(struct plan *plan, size_t row)
 {
 	size_t n = 0;
@@ -136,7 +159,7 @@ void plan_count_cancels(struct plan *plan, size_t row)
 char *plan_value_text(const struct profile_value *want)
 {
 	if (want->kind == PROFILE_VALUE_ARG)
-		return mem_strdup(want->path);
+		return mem_printf("%s%s", want->now ? "now " : "", want->path);
 	return want->is_number ? mem_printf("result %s", want->path) : mem_strdup("result");
 }
 
@@ -247,6 +270,7 @@ void plan_free(struct plan *plan)
 	free(plan->rows);
 	free(plan->funcs);
 	free(plan->source);
+	free(plan->library);
 	free(plan->binary);
 	free(plan);
 }

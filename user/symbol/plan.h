@@ -62,6 +62,7 @@ struct plan_site {
 	uint64_t offset;   /* in the file */
 	uint8_t bytes[PLAN_BYTES_MAX];
 	uint8_t n_bytes; /* length of the instruction expected there */
+	bool common;     /* calls that did not begin at a start of the function come by too */
 	struct abi_recipe key;
 	struct abi_recipe saved; /* reg ABI_REG_NONE when nothing is saved */
 	struct plan_value *values;
@@ -90,9 +91,11 @@ struct plan_func {
 };
 
 struct plan {
-	char *binary; /* path it was resolved from, for people */
-	char *source; /* what it was resolved from, for people; no pack has it, may be NULL */
-	bool bare;    /* … and that was no debug information; no pack has it */
+	char *binary;  /* path it was resolved from, for people */
+	char *source;  /* what it was resolved from, for people; no pack has it, may be NULL */
+	bool bare;     /* … and that was no debug information; no pack has it */
+	char *library; /* of this shared library, by its name in profiles; no pack has it; NULL:
+			* of an executable */
 	uint8_t build_id[20]; /* GNU build-id, n_build_id 0 when the file has none */
 	size_t n_build_id;
 	uint8_t code[32]; /* SHA-256 of the executable segments */
@@ -112,7 +115,8 @@ struct plan *plan_of(const struct image *image);
 /* Appends a row and returns its index; the strings are taken over. */
 unsigned plan_add_row(struct plan *plan, unsigned func, enum plan_state state, char *where,
 		      char *how, char *reason);
-/* A row for each function of @profile that the plan does not speak of. */
+/* A row for each function of @profile that may be in such a file and of which the plan does not
+ * speak. */
 void plan_add_missing_rows(struct plan *plan, const struct profile *profile, enum plan_state state,
 			   const char *reason);
 /* Whether the executable may use one of the profile's parts: all do but those of
@@ -124,6 +128,8 @@ bool plan_shows(const struct plan *plan, const struct profile *profile, size_t f
 void plan_refuse_row(struct plan_row *row, bool whole, const char *reason);
 /* The plan's number of a function, SIZE_MAX when it does not speak of it. */
 size_t plan_find_func(const struct plan *plan, const char *name);
+/* Leaves the functions out that have no row: those of other files. */
+void plan_drop_unspoken(struct plan *plan);
 /* Says in a row of drop glue how many cancel sites it has. */
 void plan_count_cancels(struct plan *plan, size_t row);
 /* What plan_value.text says of the wanted value: `vote.approve`, `result`, `result Ok.len()`. */

@@ -10,6 +10,7 @@
 #include "symbol/debug.h"
 #include "symbol/debuginfod.h"
 #include "symbol/instance.h"
+#include "symbol/shared.h"
 #include "symbol/suggest.h"
 #include "symbol/symtab.h"
 
@@ -157,13 +158,14 @@ static void finish(struct resolver *rs, const struct source *source)
 	struct plan *plan = rs->plan;
 
 	for (unsigned f = 0; f < plan->n_funcs; f++)
-		if (!has_rows(plan, f))
+		if (!has_rows(plan, f) && profile_is_of(plan->funcs[f].name, plan->library))
 			plan_add_row(plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
 				     absent_reason(rs, source, f));
 	for (size_t i = 0; i < rs->futures.n; i++)
 		note_unseen_cancels(rs, &rs->futures.at[i]);
 	plan_clean(plan);
 	plan_sort_sites(plan);
+	plan_drop_unspoken(plan);
 	function_free(rs->open);
 	free(rs->missing);
 	for (size_t i = 0; i < rs->futures.n; i++)
@@ -200,6 +202,14 @@ int resolve_plan_from(int fd, const char *path, const struct source *source,
 	rs.image = image;
 	rs.plan = plan = new_plan(image, profile);
 	plan->source = describe_source(source);
+	if (source->kind == SOURCE_EXPORTS) {
+		plan->library = mem_strdup(source->library);
+		image_load_exports(image);
+		shared_scan(&rs, source->library);
+		finish(&rs, source);
+		*out = TAKE_PTR(plan);
+		return 0;
+	}
 	image_load_symbols(image, image->elf);
 	rs.dbg = open_debug(image, source);
 	plan->bare = !rs.dbg;

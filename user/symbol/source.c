@@ -39,6 +39,7 @@ int source_look(const struct source_options *options, int exe, struct source_loo
 
 	*out = (struct source_look){ .debug = o->debug,
 				     .folder_name = o->folder,
+				     .library = o->library,
 				     .debug_fd = -1,
 				     .folder = -1,
 				     .dir = folder_of(exe) };
@@ -191,6 +192,12 @@ int source_find(const struct source_look *look, int exe, const char *path, struc
 	struct debugfile_says says;
 
 	*out = (struct source){ .fd = -1 };
+	if (look->library) {
+		out->kind = SOURCE_EXPORTS;
+		out->library = look->library;
+		out->name = mem_strdup("its dynamic symbols");
+		return 0;
+	}
 	debugfile_ask(exe, &says); /* of what is no ELF file nothing is known; resolving says so */
 	if (look->debug_fd >= 0)
 		return take_given(look, &says, path, out, err);

@@ -15,18 +15,21 @@
 
 /* What the user allows to look at. All zero: the executable alone. */
 struct source_options {
-	const char *debug;  /* a debug file, to be used and nothing else; or NULL */
-	const char *folder; /* of separate debug files, or NULL for none */
-	const char *server; /* URL of a debuginfod server, asked where nothing else is; or NULL */
-	bool fetched;       /* the server has been asked, and this is its file: */
+	const char *debug;   /* a debug file, to be used and nothing else; or NULL */
+	const char *folder;  /* of separate debug files, or NULL for none */
+	const char *server;  /* URL of a debuginfod server, asked where nothing else is; or NULL */
+	const char *library; /* it is the shared library of this name: only what it exports is
+			      * looked for, and no debug information; or NULL */
+	bool fetched;        /* the server has been asked, and this is its file: */
 	int fetched_fd;
 };
 
 /* What has to be opened before privileges are given up. */
 struct source_look {
 	const char *debug, *folder_name, *server; /* server: debug_fd is its file */
-	int debug_fd, folder;                     /* -1 where there is none */
-	char *dir;                                /* the executable's own folder */
+	const char *library;
+	int debug_fd, folder; /* -1 where there is none */
+	char *dir;            /* the executable's own folder */
 };
 
 enum source_kind {
@@ -34,12 +37,14 @@ enum source_kind {
 	SOURCE_SYMBOLS, /* its symbol table alone */
 	SOURCE_OWN,     /* its own debug information */
 	SOURCE_FILE,    /* a file of debug information, open as source.fd */
+	SOURCE_EXPORTS, /* what a shared library exports */
 };
 
 struct source {
 	enum source_kind kind;
-	int fd;            /* -1 unless there is a file */
-	char *name;        /* for people: "debug file /usr/lib/debug/…" */
+	int fd;              /* -1 unless there is a file */
+	const char *library; /* of exports: its name in profiles */
+	char *name;          /* for people: "debug file /usr/lib/debug/…" */
 	struct strbuf not; /* what was found and not used, and why: sentences with "; " behind each */
 };
 

@@ -314,7 +314,8 @@ static void scan_func(struct resolver *rs, unsigned func)
 void symtab_scan(struct resolver *rs)
 {
 	for (unsigned f = 0; f < rs->profile->n_funcs; f++)
-		scan_func(rs, f);
+		if (profile_is_of(rs->profile->funcs[f].name, NULL))
+			scan_func(rs, f);
 	/* the row of drop glue is made ready */
 	for (size_t i = 0; i < rs->plan->n_rows; i++) {
 		struct plan_row *row = &rs->plan->rows[i];

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Tail calls of C, direct and through objects, and functions that read one field. */
+#include "symbol/handed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "symbol/unwind.h"
+
+#define NEAR 8        /* instructions between an address and its store */
+#define STUB_MAX 16   /* bytes of a stub of the PLT */
+#define GETTER_MAX 64 /* bytes of a function that only reads */
+
+/* --- ways out ----------------------------------------------------------------------------- */
+
+/* Nothing of the function's own is on the stack: what follows returns to its caller. */
+static bool at_entry_depth(const struct flow_state *st)
+{
+	return st->reg[REG_RSP].kind == FLOW_FRAME && st->reg[REG_RSP].off == 0;
+}
+
+/* A jump of a switch: to the sum of a table's address and an entry of it. */
+static bool is_table(const struct function *fn, const struct insn *in, const struct flow_state *st)
+{
+	uint32_t kind = in->dst == REG_NONE ? FLOW_TOP : st->reg[in->dst].kind;
+
+	if (in->dst == REG_NONE)
+		return in->mem.index != REG_NONE;
+	if (kind < FLOW_DEF || kind >= FLOW_MERGE)
+		return kind == FLOW_TARGETS;
+	return kind - FLOW_DEF < fn->code->n && fn->code->at[kind - FLOW_DEF].op == OP_ADD;
+}
+
+enum handed handed_way(const struct function *fn, size_t insn)
+{
+	const struct insn *in = &fn->code->at[insn];
+	struct flow_state st;
+
+	if (in->op == OP_RET)
+		return HANDED_RETURN;
+	if ((in->op == OP_JMP || in->op == OP_JCC) &&
+	    (in->target < fn->low || in->target >= fn->high))
+		return HANDED_JUMP;
+	if (in->op != OP_JMP_REG)
+		return HANDED_ON;
+	if (in->dst == REG_NONE && in->mem.base == REG_NONE && in->mem.index == REG_NONE)
+		return HANDED_OUT;
+	if (flow_at(fn->flow, insn, &st) && at_entry_depth(&st) && !is_table(fn, in, &st))
+		return HANDED_FIELD;
+	return HANDED_ON;
+}
+
+const char *handed_import(const struct image *image, uint64_t addr)
+{
+	struct code *code = NULL;
+	const char *name = NULL;
+
+	if (!image_bytes(image, addr, STUB_MAX) ||
+	    code_decode(image, addr, addr + STUB_MAX, &code, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < code->n && i < 2; i++) { /* endbr64 may stand in front */
+		const struct insn *in = &code->at[i];
+
+		if (in->op == OP_JMP_REG && in->dst == REG_NONE && in->mem.base == REG_NONE &&
+		    in->mem.index == REG_NONE)
+			name = image_import(image, (uint64_t)in->mem.disp);
+		if (name || in->op != OP_OTHER)
+			break;
+	}
+	code_free(code);
+	return name;
+}
+
+/* --- through a field ------------------------------------------------------------------------ */
+
+/* The distance of the field from which the jump's pointer was loaded. */
+static bool field_of(const struct function *fn, size_t insn, int64_t *disp)
+{
+	const struct insn *in = &fn->code->at[insn];
+	struct flow_state st;
+	size_t def;
+
+	if (in->dst == REG_NONE) { /* jmp *disp(reg) */
+		*disp = in->mem.disp;
+		return in->mem.base != REG_NONE && in->mem.index == REG_NONE;
+	}
+	if (!flow_at(fn->flow, insn, &st) || st.reg[in->dst].kind < FLOW_DEF ||
+	    st.reg[in->dst].kind >= FLOW_MERGE || st.reg[in->dst].off)
+		return false;
+	def = st.reg[in->dst].kind - FLOW_DEF;
+	if (def >= fn->code->n || fn->code->at[def].op != OP_LOAD || fn->code->at[def].size != 8 ||
+	    fn->code->at[def].mem.base == REG_NONE || fn->code->at[def].mem.index != REG_NONE)
+		return false;
+	*disp = fn->code->at[def].mem.disp;
+	return true;
+}
+
+static int by_low(const void *a, const void *b)
+{
+	const struct unwind_bounds *x = a, *y = b;
+
+	return x->low < y->low ? -1 : x->low > y->low;
+}
+
+/* The functions that an image has, and those of them that are found. */
+struct targets {
+	const struct unwind_bounds *all;
+	size_t n_all;
+	uint64_t *at;
+	size_t n, max;
+};
+
+static void add_target(struct targets *t, uint64_t addr)
+{
+	struct unwind_bounds key = { .low = addr };
+
+	if (!bsearch(&key, t->all, t->n_all, sizeof(key), by_low))
+		return; /* data */
+	for (size_t i = 0; i < t->n; i++)
+		if (t->at[i] == addr)
+			return;
+	if (t->n < t->max)
+		t->at[t->n++] = addr;
+}
+
+/* The addresses of functions that may have been put into the register shortly before
+ * instruction @i, also one of two by a conditional move. */
+static void add_addresses(struct targets *t, const struct code *code, size_t i, unsigned reg)
+{
+	uint32_t wanted = 1u << reg;
+
+	for (size_t back = 1; wanted && back <= NEAR && back <= i; back++) {
+		const struct insn *in = &code->at[i - back];
+
+		if (in->op == OP_CALL)
+			return;
+		if (!(in->writes & wanted))
+			continue;
+		if (in->op == OP_LEA && in->mem.base == REG_NONE && in->mem.index == REG_NONE)
+			add_target(t, (uint64_t)in->mem.disp);
+		if (in->op == OP_OTHER && in->size == 8 && in->src != REG_NONE)
+			wanted |= 1u << in->src;
+		else
+			wanted &= ~(uint32_t)in->writes;
+	}
+}
+
+static bool is_store_into(const struct insn *in, int64_t disp)
+{
+	return in->op == OP_STORE && in->size == 8 && in->mem.disp == disp &&
+	       in->mem.base != REG_NONE && in->mem.base != REG_RSP && in->mem.index == REG_NONE;
+}
+
+size_t handed_targets(const struct image *image, const struct function *fn, size_t insn,
+		      uint64_t *out, size_t max)
+{
+	_free_ struct unwind_bounds *all = NULL;
+	struct targets t = { .at = out, .max = max };
+	int64_t disp;
+
+	if (!field_of(fn, insn, &disp) || unwind_list(image, &all, &t.n_all) < 0)
+		return 0;
+	t.all = all;
+	for (size_t f = 0; f < t.n_all; f++) {
+		_cleanup_(code_freep) struct code *code = NULL;
+
+		if (code_decode(image, all[f].low, all[f].high, &code, NULL) < 0)
+			continue;
+		for (size_t i = 0; i < code->n; i++)
+			if (is_store_into(&code->at[i], disp))
+				add_addresses(&t, code, i, code->at[i].src);
+	}
+	return t.n;
+}
+
+/* --- functions that read -------------------------------------------------------------------- */
+
+/* What such a function may do besides: clear registers, mark that it can be jumped to. */
+static bool is_harmless(const struct insn *in)
+{
+	return (in->op == OP_OTHER && !in->writes_mem && !in->writes) ||
+	       (in->op == OP_CONST && in->dst != REG_RAX);
+}
+
+bool handed_is_getter(const struct image *image, uint64_t low, uint64_t high,
+		      struct abi_recipe *out)
+{
+	_cleanup_(code_freep) struct code *code = NULL;
+	const struct insn *load = NULL;
+	bool returns = false;
+
+	if (high <= low || high - low > GETTER_MAX ||
+	    code_decode(image, low, high, &code, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *in = &code->at[i];
+
+		if (in->op == OP_RET) {
+			returns = true;
+			break;
+		}
+		if (in->op == OP_LOAD && !load && in->dst == REG_RAX && in->size >= 4 &&
+		    in->mem.base == REG_RDI && in->mem.index == REG_NONE &&
+		    in->mem.disp >= INT32_MIN && in->mem.disp <= INT32_MAX)
+			load = in;
+		else if (!is_harmless(in) || (!load && in->op == OP_CONST && in->dst == REG_RDI))
+			return false;
+	}
+	if (!load || !returns)
+		return false;
+	*out = (struct abi_recipe){ .width = load->size, .tail = (int32_t)load->mem.disp };
+	return true;
+}

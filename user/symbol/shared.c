@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Exported C functions: their ends, also in functions that they jump to, and their values. */
+#include "symbol/shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "symbol/handed.h"
+#include "symbol/unwind.h"
+
+#define FUNCTIONS_MAX 16 /* that one function is handed on through */
+#define INT_SIZE 4
+
+/* One exported function while its ends are looked for. */
+struct work {
+	struct resolver *rs;
+	unsigned func, row;
+	uint64_t seen[FUNCTIONS_MAX]; /* where functions begin that were looked at */
+	size_t n_seen;
+	size_t starts;
+	size_t own, others; /* returns in the function itself, and in those it jumps to */
+	uint8_t saved;      /* the argument that is known after the call, or ABI_REG_NONE */
+	struct strbuf trouble;
+};
+
+static void add_trouble(struct work *w, const char *text)
+{
+	if (w->trouble.len && strstr(w->trouble.text, text))
+		return;
+	strbuf_printf(&w->trouble, "%s%s", w->trouble.len ? "; " : "", text);
+}
+
+static const struct image_symbol *exported(const struct image *image, const char *name)
+{
+	for (size_t i = 0; i < image->n_symbols; i++)
+		if (strcmp(image->symbols[i].name, name) == 0)
+			return &image->symbols[i];
+	return NULL;
+}
+
+/* --- values ---------------------------------------------------------------------------- */
+
+/* An int, by the numbers that the profile gives labels or leaves out. */
+static void choose(const struct profile_value *want, struct abi_recipe recipe,
+		   struct plan_value *out)
+{
+	struct plan_test *test = &out->tests[0];
+
+	out->n_tests = 1;
+	test->recipe = recipe;
+	test->choices = mem_array(want->n_choices, sizeof(*test->choices));
+	test->n_choices = want->n_choices;
+	test->otherwise.skip = want->skip_rest;
+	for (size_t i = 0; i < want->n_choices; i++) {
+		const struct profile_choice *c = &want->choices[i];
+		uint64_t raw = (uint64_t)strtoll(c->raw, NULL, 10);
+
+		if (recipe.width < 8)
+			raw &= (1ULL << 8 * recipe.width) - 1;
+		test->choices[i] =
+			(struct plan_choice){ .raw = raw,
+					      .label = c->label ? mem_strdup(c->label) : NULL,
+					      .skip = !c->label };
+	}
+}
+
+/* Argument registers in their order (System V ABI 1.0, figure 3.4). */
+static uint8_t argument_register_of(const char *path)
+{
+	static const uint8_t regs[] = { ABI_REG_RDI, ABI_REG_RSI, ABI_REG_RDX,
+					ABI_REG_RCX, ABI_REG_R8,  ABI_REG_R9 };
+
+	return regs[(size_t)(path[3] - '0') % ARRAY_SIZE(regs)];
+}
+
+/* Where the function called @name, and nothing else that it does, reads a field of what
+ * its argument points to. */
+static bool field_read(const struct image *image, const char *name, struct abi_recipe *out,
+		       struct strbuf *why)
+{
+	const struct image_symbol *sym = exported(image, name);
+
+	if (!sym) {
+		strbuf_puts(why, "the library has no such function");
+		return false;
+	}
+	if (handed_is_getter(image, sym->addr, sym->addr + sym->size, out))
+		return true;
+	strbuf_puts(why, "in this build that function does more than read one field");
+	return false;
+}
+
+/* What arg0.NAME() says: a field of what the argument points to. */
+static bool ask(const struct work *w, const struct profile_value *want, bool at_end,
+		struct plan_value *out, struct strbuf *why)
+{
+	struct abi_recipe recipe = {};
+	_free_ char *name = mem_strndup(want->path + 5, strlen(want->path + 5) - 2);
+	uint8_t reg = argument_register_of(want->path);
+
+	if (!field_read(w->rs->image, name, &recipe, why))
+		return false;
+	recipe.reg = reg;
+	if (at_end) {
+		if (w->saved != reg) {
+			strbuf_puts(why, "only one argument is known after the call");
+			return false;
+		}
+		recipe.reg = ABI_REG_SAVED;
+	}
+	choose(want, recipe, out);
+	return true;
+}
+
+static bool read_value(const struct work *w, const struct profile_value *want, bool at_end,
+		       bool made_elsewhere, struct plan_value *out, struct strbuf *why)
+{
+	struct abi_recipe recipe = { .in_register = 1, .width = INT_SIZE };
+
+	if (want->kind == PROFILE_VALUE_RETURN && made_elsewhere) {
+		strbuf_puts(why, "where it jumps to a function of another library, what that one "
+				 "returns is not seen");
+		return false;
+	}
+	if (want->kind == PROFILE_VALUE_RETURN) {
+		recipe.reg = ABI_REG_RAX;
+		out->reading = PLAN_SIGNED;
+		out->n_tests = 1;
+		out->tests[0].recipe = recipe;
+		if (!want->is_number) {
+			out->reading = PLAN_LABEL;
+			choose(want, recipe, out);
+		}
+		return true;
+	}
+	if (strchr(want->path, '('))
+		return ask(w, want, at_end, out, why);
+	recipe.reg = argument_register_of(want->path);
+	if (!want->is_key) {
+		choose(want, recipe, out);
+		return true;
+	}
+	recipe.width = 8;
+	out->reading = PLAN_KEY;
+	out->n_tests = 1;
+	out->tests[0].recipe = recipe;
+	return true;
+}
+
+/* Whether the value is read where the site is: at the start, at an end, or at both. */
+static bool is_read_at(const struct profile_value *want, enum abi_site_kind kind)
+{
+	bool result = want->kind == PROFILE_VALUE_RETURN;
+
+	return want->now || result == (kind == ABI_SITE_RETURN);
+}
+
+static void add_values(struct work *w, struct plan_site *site, bool made_elsewhere)
+{
+	const struct profile_func *pf = &w->rs->profile->funcs[w->func];
+
+	for (unsigned v = 0; v < pf->n_values; v++) {
+		const struct profile_value *want = &pf->values[v];
+		struct plan_value value = { .slot = v };
+		_strbuf_ struct strbuf why = {};
+
+		if (!is_read_at(want, site->kind))
+			continue;
+		if (read_value(w, want, site->kind == ABI_SITE_RETURN, made_elsewhere, &value,
+			       &why)) {
+			value.text = plan_value_text(want);
+			plan_add_value(site, &value);
+		} else {
+			_free_ char *text = plan_value_text(want);
+			_free_ char *all = mem_printf("%s is unknown: %s", text, why.text);
+
+			add_trouble(w, all);
+			plan_value_clear(&value);
+		}
+	}
+}
+
+/* --- sites ----------------------------------------------------------------------------- */
+
+static void add_site(struct work *w, const struct function *fn, enum abi_site_kind kind,
+		     size_t insn, bool common, bool made_elsewhere)
+{
+	struct draft draft = { .kind = kind, .insn = insn, .key = { .reg = ABI_REG_RSP } };
+	struct plan_site *site = instance_add_site(w->rs, fn, &draft, w->func, w->row);
+
+	if (!site)
+		return;
+	site->common = common;
+	if (kind == ABI_SITE_START)
+		site->saved.reg = w->saved;
+	add_values(w, site, made_elsewhere);
+	w->starts += kind == ABI_SITE_START;
+	w->own += kind == ABI_SITE_RETURN && !common;
+	w->others += common;
+}
+
+static void look_through(struct work *w, uint64_t low, uint64_t high, bool first);
+
+/* The function that begins, or has a part, at @target; through a stub of the PLT where the
+ * name behind it is the library's own. False where it is another library's. */
+static bool follow(struct work *w, uint64_t target, bool first)
+{
+	const struct image *image = w->rs->image;
+	const char *import = handed_import(image, target);
+	const struct image_symbol *sym =
+		import ? exported(image, import) : image_symbol_at(image, target);
+	struct unwind_function bounds = {};
+
+	if (import && !sym)
+		return false;
+	if (sym && sym->size && target != 0) {
+		look_through(w, sym->addr, sym->addr + sym->size, first);
+		return true;
+	}
+	if (unwind_find(image, target, &bounds) < 0)
+		return false;
+	look_through(w, bounds.low, bounds.high, first);
+	unwind_function_free(&bounds);
+	return true;
+}
+
+/* A jump through a field of an object: to one of the functions that the library puts there. */
+static void follow_field(struct work *w, const struct function *fn, size_t insn, bool first)
+{
+	uint64_t targets[FUNCTIONS_MAX];
+	size_t n = handed_targets(w->rs->image, fn, insn, targets, FUNCTIONS_MAX);
+
+	if (!n || n == FUNCTIONS_MAX)
+		add_trouble(w, "it ends by a jump through a pointer, and to where is not known: "
+			       "calls that end so stay in flight");
+	for (size_t i = 0; i < n && n < FUNCTIONS_MAX; i++)
+		if (!follow(w, targets[i], first))
+			add_trouble(w, "one of the functions that it ends in was not found");
+}
+
+static void look_at_end(struct work *w, const struct function *fn, size_t insn, bool first)
+{
+	const struct insn *in = &fn->code->at[insn];
+
+	switch (handed_way(fn, insn)) {
+	case HANDED_RETURN:
+		add_site(w, fn, ABI_SITE_RETURN, insn, !first, false);
+		break;
+	case HANDED_JUMP:
+		if (!follow(w, in->target, false))
+			add_site(w, fn, ABI_SITE_RETURN, insn, !first, true);
+		break;
+	case HANDED_OUT:
+		add_site(w, fn, ABI_SITE_RETURN, insn, !first, true);
+		break;
+	case HANDED_FIELD:
+		follow_field(w, fn, insn, false);
+		break;
+	case HANDED_ON:
+		break;
+	}
+}
+
+/* Adds the ends that the function at [low, high) has; with @first also its start. */
+static void look_through(struct work *w, uint64_t low, uint64_t high, bool first)
+{
+	struct function *fn = NULL;
+	struct err err = {};
+
+	for (size_t i = 0; i < w->n_seen; i++)
+		if (w->seen[i] == low)
+			return;
+	if (w->n_seen == FUNCTIONS_MAX) {
+		add_trouble(w, "it is handed on through too many functions to be followed");
+		return;
+	}
+	w->seen[w->n_seen++] = low;
+	if (function_open(w->rs->image, low, high, &fn, &err) < 0) {
+		add_trouble(w, err.text);
+		return;
+	}
+	if (first)
+		add_site(w, fn, ABI_SITE_START, 0, false, false);
+	for (size_t i = 0; i < fn->code->n; i++)
+		look_at_end(w, fn, i, first);
+	function_free(fn);
+}
+
+/* --- the whole ---------------------------------------------------------------------------- */
+
+static char *describe(const struct work *w)
+{
+	if (!w->others)
+		return mem_printf("entry and %zu return site%s", w->own, w->own == 1 ? "" : "s");
+	return mem_printf(
+		"%zu entr%s and %zu return site%s, %zu of them in functions that it jumps to",
+		w->starts, w->starts == 1 ? "y" : "ies", w->own + w->others,
+		w->own + w->others == 1 ? "" : "s", w->others);
+}
+
+/* The starts and ends of what the function jumps to through pointers. */
+static void look_beyond(struct work *w, const struct image_symbol *sym)
+{
+	struct function *fn = NULL;
+	struct err err = {};
+
+	if (function_open(w->rs->image, sym->addr, sym->addr + sym->size, &fn, &err) < 0) {
+		add_trouble(w, err.text);
+		return;
+	}
+	for (size_t i = 0; i < fn->code->n; i++)
+		if (handed_way(fn, i) == HANDED_FIELD)
+			follow_field(w, fn, i, true);
+	function_free(fn);
+}
+
+static void look_at(struct resolver *rs, unsigned func, const char *library,
+		    const struct image_symbol *sym)
+{
+	const struct profile_func *pf = &rs->profile->funcs[func];
+	struct work w = { .rs = rs, .func = func, .saved = ABI_REG_NONE };
+	struct plan_row *row;
+
+	for (unsigned v = 0; v < pf->n_values && w.saved == ABI_REG_NONE; v++)
+		if (pf->values[v].now)
+			w.saved = argument_register_of(pf->values[v].path);
+	w.row = plan_add_row(rs->plan, func, PLAN_READY, mem_printf("exported by %s", library),
+			     NULL, NULL);
+	if (profile_is_handed(rs->profile->funcs[func].name))
+		look_beyond(&w, sym);
+	else
+		look_through(&w, sym->addr, sym->addr + sym->size, true);
+	row = &rs->plan->rows[w.row];
+	row->how = describe(&w);
+	if (!w.own && !w.others)
+		plan_refuse_row(row, true, "no way out of it was found");
+	if (w.trouble.len)
+		plan_refuse_row(row, false, w.trouble.text);
+	strbuf_free(&w.trouble);
+}
+
+static char *symbol_of(const char *function)
+{
+	const char *symbol = profile_symbol(function);
+
+	return mem_strndup(symbol, strlen(symbol) - (profile_is_handed(function) ? 2 : 0));
+}
+
+void shared_scan(struct resolver *rs, const char *library)
+{
+	for (unsigned f = 0; f < rs->profile->n_funcs; f++) {
+		const char *name = rs->profile->funcs[f].name;
+		const struct image_symbol *sym;
+		_free_ char *symbol = NULL;
+
+		if (!profile_is_of(name, library))
+			continue;
+		symbol = symbol_of(name);
+		sym = exported(rs->image, symbol);
+		if (sym && sym->size && image_executable(rs->image, sym->addr))
+			look_at(rs, f, library, sym);
+		else
+			plan_add_row(rs->plan, f, PLAN_ABSENT, mem_strdup("nowhere"), NULL,
+				     mem_printf("%s exports no function of this name", library));
+	}
+}
