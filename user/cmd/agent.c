@@ -73,7 +73,10 @@ static int check_debug(struct agent *agent, struct err *err)
 
 bool agent_has_functions(const struct agent *agent)
 {
-	return agent->profile->n_funcs;
+	for (size_t f = 0; f < agent->profile->n_funcs; f++)
+		if (profile_is_of(agent->profile->funcs[f].name, NULL))
+			return true;
+	return false;
 }
 
 static int check_nodes(const struct agent *agent, struct err *err)
@@ -149,6 +152,8 @@ int agent_open(struct agent *agent, const struct options *options, struct err *e
 	agent->started = agent_now();
 	r = options_profile(options, &agent->profile, err);
 	if (r == 0)
+		r = shared_open(agent, err);
+	if (r == 0)
 		r = check_exe(agent, err);
 	if (r == 0)
 		r = check_debug(agent, err);
@@ -194,6 +199,8 @@ void agent_close(struct agent *agent)
 	free(agent->net_trouble);
 	for (size_t i = 0; i < agent->n_peers; i++)
 		free((char *)agent->peers[i].name);
+	for (size_t i = 0; i < agent->n_libraries; i++)
+		free(agent->libraries[i]);
 	maps_close(agent->maps);
 	layout_free(agent->layout);
 	profile_free(agent->profile);
@@ -281,6 +288,7 @@ static int resume_node(struct agent *agent, struct node *node, const struct proc
 	node->unprobed = false;
 	log_info(agent->log, "node %s is back as pid %d", node->id, p->tgid);
 	watch_net(agent, node);
+	shared_hurry(agent);
 	return 0;
 }
 
@@ -321,10 +329,12 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 	*VEC_ADD(&agent->nodes) = node;
 	log_info(agent->log, "node %s is pid %d, %s", node->id, node->tgid, binary->path);
 	watch_net(agent, node);
+	shared_hurry(agent);
 }
 
 static void end_node(struct agent *agent, struct node *node)
 {
+	shared_leave(agent, node);
 	maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROCESS_ENDED]);
 	if (agent->net)
 		net_stop_node(agent->net, node->slot);
@@ -340,6 +350,7 @@ void agent_stop_nodes(struct agent *agent, const struct binary *binary)
 
 		if (node->binary != binary || node->ended)
 			continue;
+		shared_leave(agent, node);
 		maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROBES_OFF]);
 		if (agent->net)
 			net_stop_node(agent->net, node->slot);
@@ -454,7 +465,7 @@ static int check_found(const struct agent *agent, struct err *err)
 	for (size_t i = 0; i < agent->binaries.n; i++) {
 		const struct binary *b = agent->binaries.at[i];
 
-		if (b->trouble && (o->exe || o->pid))
+		if (b->trouble && !b->library && (o->exe || o->pid))
 			return err_set(err, -ENOENT, "%s", b->trouble);
 	}
 	if (o->pid && !running_node(agent, o->pid))
@@ -494,6 +505,7 @@ int agent_look(struct agent *agent, bool first, struct err *err)
 	scan_free(&agent->processes);
 	agent->processes = now;
 	list_udp(agent);
+	shared_look(agent);
 	agent->looked = true;
 	return first ? check_found(agent, err) : 0;
 }
@@ -503,6 +515,7 @@ void agent_check_files(struct agent *agent)
 	for (size_t i = 0; i < agent->binaries.n; i++)
 		binary_check(agent, agent->binaries.at[i]);
 	follow_exe(agent);
+	shared_look(agent);
 	for (size_t i = 0; i < agent->nodes.n; i++) {
 		struct node *node = agent->nodes.at[i];
 		struct process p;
@@ -536,7 +549,11 @@ void agent_take_resolved(struct agent *agent)
 	for (size_t i = 0; i < agent->binaries.n; i++) {
 		struct binary *b = agent->binaries.at[i];
 
-		if (binary_resolved(agent, b) && b->attachment)
+		if (!binary_resolved(agent, b) || !b->attachment)
+			continue;
+		if (b->library)
+			shared_look(agent);
+		else
 			begin_all(agent, b);
 	}
 }
@@ -559,6 +576,8 @@ void agent_look_at(struct agent *agent, pid_t tgid, bool began)
 	}
 	if (r == 0 && !node)
 		process_began(&p, agent);
+	if (began)
+		shared_look(agent);
 }
 
 static bool in_use(const struct agent *agent, const struct binary *binary)
@@ -566,6 +585,8 @@ static bool in_use(const struct agent *agent, const struct binary *binary)
 	for (size_t i = 0; i < agent->nodes.n; i++)
 		if (agent->nodes.at[i]->binary == binary)
 			return true;
+	if (binary->library)
+		return binary->unmapped || binary->fd >= 0 || shared_is_run(agent, binary);
 	if (binary->changed)
 		return false;
 	if (agent->options->exe && exe_same_place(agent->only.place, binary->exe.place))

@@ -33,6 +33,8 @@
 struct binary {
 	struct exe exe;
 	char *path;
+	char *library;                /* a shared library, by its name in profiles, or NULL */
+	bool unmapped;                /* it stands for what some nodes do not map: no file */
 	bool ours;                    /* has functions of the profile; only then the rest is set */
 	const struct pack_file *pack; /* of this build, or NULL */
 	char *trouble;                /* why nothing of it is probed, or NULL */
@@ -60,9 +62,11 @@ struct node {
 	pid_t tgid;
 	uint64_t start; /* clock ticks, tells a reused pid */
 	struct binary *binary;
-	unsigned slot;                       /* in the kernel maps */
-	double since;                        /* Unix time */
-	double ended;                        /* Unix time, 0 while it is counted */
+	struct binary
+		*libraries[ABI_NODE_LIBRARIES]; /* probed in it, by agent.libraries, or NULL */
+	unsigned slot;                          /* in the kernel maps */
+	double since;                           /* Unix time */
+	double ended;                           /* Unix time, 0 while it is counted */
 	bool unprobed;                       /* it runs on, but its executable has no probes now */
 	struct maps_lost lost[LOST_REASONS]; /* what was under way when counting ended */
 };
@@ -86,6 +90,9 @@ struct agent {
 	struct net_peer peers[OPTIONS_PEERS_MAX]; /* their names are owned */
 	size_t n_peers;
 	struct packs packs;
+	char *libraries[ABI_NODE_LIBRARIES]; /* whose functions the profile has, by name */
+	size_t n_libraries;
+	double hurry_until;    /* Unix time: new processes are about to map their libraries */
 	struct scan processes; /* as of the last look */
 	VEC(struct binary *) binaries;
 	VEC(struct node *) nodes;
@@ -158,6 +165,21 @@ void binary_take_off(struct binary *binary);
 void binary_set_trouble(struct agent *agent, struct binary *binary, const char *why);
 void binary_free(struct binary *binary);
 
+/* In shared.c: shared libraries, which are probed in nodes that map them. */
+
+/* Which the profile has; fails where they are too many. */
+int shared_open(struct agent *agent, struct err *err);
+/* Looks in nodes for what is not probed in them yet. */
+void shared_look(struct agent *agent);
+/* Soon again, for a process that has just begun: how many ms until then, -1: no haste. */
+void shared_hurry(struct agent *agent);
+int shared_wait(const struct agent *agent);
+/* The node is not counted for any more, or the library's probes are about to come off. */
+void shared_leave(struct agent *agent, struct node *node);
+void shared_leave_all(struct agent *agent, const struct binary *library);
+/* Whether it is probed in a node. */
+bool shared_is_run(const struct agent *agent, const struct binary *library);
+
 /* In recognize.c: which executable is which, and whether it is what it was. */
 
 /* What the process runs, probed if it is one of ours. NULL: there is no such process,
@@ -165,6 +187,9 @@ void binary_free(struct binary *binary);
 struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err);
 /* The same for a file that nobody need run, known by @path. */
 struct binary *binary_open(struct agent *agent, const char *path, struct err *err);
+/* The shared library open as *@fd, probed or about to be; takes @path and the descriptor over. */
+struct binary *binary_library(struct agent *agent, const char *library, const struct exe *exe,
+			      int *fd, char *path);
 /* Takes the probes off a file that is not what it was, or is about to change. */
 void binary_check(struct agent *agent, struct binary *binary);
 /* Takes the probes off; they are set again when it is next found. @why: what is wrong;

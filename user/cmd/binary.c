@@ -98,7 +98,15 @@ static struct source_options source_options(const struct agent *agent, const str
 
 	return (struct source_options){ .debug = debug ? agent->options->debug : NULL,
 					.folder = DEBUGFILE_FOLDER,
-					.server = agent->options->debuginfod };
+					.server = agent->options->debuginfod,
+					.library = b->library };
+}
+
+/* A plan that came as a pack does not say of which library it is. */
+static void note_library(struct binary *b)
+{
+	if (b->plan && b->library && !b->plan->library)
+		b->plan->library = mem_strdup(b->library);
 }
 
 /* The rows say it too: whatever is not probed has its reason there. */
@@ -112,12 +120,14 @@ void binary_set_trouble(struct agent *agent, struct binary *b, const char *why)
 		b->plan = mem_alloc(sizeof(*b->plan));
 		b->plan->binary = mem_strdup(b->path);
 	}
+	note_library(b);
 	for (size_t r = 0; r < b->plan->n_rows; r++)
 		if (b->plan->rows[r].state <= PLAN_PARTIAL)
 			plan_refuse_row(&b->plan->rows[r], true, why);
 	plan_add_missing_rows(b->plan, agent->profile, PLAN_REFUSED, why);
-	/* on the first look it is the error of the end */
-	if (!said && (agent->looked || (!agent->options->exe && !agent->options->pid)))
+	/* on the first look it is the error of the end, but for a library */
+	if (!said &&
+	    (agent->looked || b->library || (!agent->options->exe && !agent->options->pid)))
 		log_warn(agent->log, "%s", why);
 }
 
@@ -125,7 +135,7 @@ void binary_set_trouble(struct agent *agent, struct binary *b, const char *why)
 static bool named(const struct agent *agent, const struct binary *b)
 {
 	return agent->options->exe || agent->options->pid || of_debug_file(agent, &b->exe) ||
-	       b->pack;
+	       b->pack || b->library;
 }
 
 /* From now on nobody writes to the file, or we are told in time; and what we know of
@@ -220,6 +230,7 @@ static void finish(struct agent *agent, struct binary *b, int r, struct err *err
 	size_t sites = 0;
 
 	b->resolve_seconds = monotonic() - b->began;
+	note_library(b);
 	if (r == 0)
 		r = use_plan(agent, b, err);
 	if (r < 0)
@@ -258,7 +269,8 @@ void binary_probe(struct agent *agent, struct binary *b, int fd)
 	if (!again)
 		forget_plan(b);
 	b->fd = fd;
-	if (!agent_has_functions(agent)) /* it is watched, and nothing in it is probed */
+	if (!b->library &&
+	    !agent_has_functions(agent)) /* it is watched, and nothing in it is probed */
 		return;
 	b->began = monotonic();
 	r = hold(agent, b, &err);
@@ -298,6 +310,7 @@ void binary_free(struct binary *b)
 	binary_take_off(b);
 	forget_plan(b);
 	free(b->trouble);
+	free(b->library);
 	free(b->path);
 	free(b);
 }

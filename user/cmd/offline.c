@@ -15,6 +15,7 @@
 #include "symbol/packs.h"
 #include "symbol/resolve.h"
 #include "target/exe.h"
+#include "target/library.h"
 
 /* --- what the options name ------------------------------------------------------------- */
 
@@ -38,12 +39,28 @@ static int open_target(const struct options *o, char **path, int *fd, struct err
 	return 0;
 }
 
+/* The library of the profile that the file is by its name, to be freed, or NULL. */
+static char *library_named(const struct profile *profile, const char *path)
+{
+	char *names[PROFILE_FUNCS_MAX], *found = NULL;
+	size_t n = profile_libraries(profile, names, ARRAY_SIZE(names));
+
+	for (size_t i = 0; i < n; i++) {
+		if (!found && library_is_called(path, names[i]))
+			found = TAKE_PTR(names[i]);
+		free(names[i]);
+	}
+	return found;
+}
+
 static int resolve(const struct options *o, const char *path, int fd, struct offline *out,
 		   struct err *err)
 {
+	_free_ char *library = library_named(out->profile, path);
 	struct source_options from = { .debug = o->debug,
 				       .folder = DEBUGFILE_FOLDER,
-				       .server = o->debuginfod };
+				       .server = o->debuginfod,
+				       .library = library };
 
 	/* a process's files are not of our choosing: not with the privileges that we may have */
 	return (o->pid ? resolve_plan_apart : resolve_plan)(fd, path, &from, out->profile,

@@ -23,6 +23,7 @@
 
 void binary_rest(struct agent *agent, struct binary *b, const char *why)
 {
+	shared_leave_all(agent, b);
 	binary_take_off(b);
 	b->idle = true;
 	if (why)
@@ -33,6 +34,7 @@ void binary_rest(struct agent *agent, struct binary *b, const char *why)
 /* What there is now in its place will be another binary. */
 static void give_up(struct agent *agent, struct binary *b)
 {
+	shared_leave_all(agent, b);
 	binary_take_off(b);
 	b->changed = true;
 	b->idle = false;
@@ -73,7 +75,7 @@ static bool is_run(const struct agent *agent, const struct binary *b)
 	for (size_t i = 0; i < agent->nodes.n; i++)
 		if (agent->nodes.at[i]->binary == b && !agent->nodes.at[i]->ended)
 			return true;
-	return false;
+	return shared_is_run(agent, b);
 }
 
 /* Nobody can start it again. */
@@ -146,7 +148,7 @@ static bool wanted_explicitly(const struct agent *agent, const struct exe *exe, 
 
 /* Takes @path and the descriptor over. */
 static struct binary *recognize(struct agent *agent, const struct exe *exe, int *fd, char *path,
-				bool wanted)
+				bool wanted, const char *library)
 {
 	struct binary *b = known(agent, exe, *fd);
 
@@ -159,6 +161,7 @@ static struct binary *recognize(struct agent *agent, const struct exe *exe, int 
 	b = mem_alloc(sizeof(*b));
 	*b = (struct binary){ .exe = *exe, .path = path, .fd = -1 };
 	*VEC_ADD(&agent->binaries) = b;
+	b->library = library ? mem_strdup(library) : NULL;
 	b->ours = wanted || binary_may_be_ours(agent, exe, *fd);
 	if (b->ours)
 		binary_probe(agent, b, TAKE_FD(*fd));
@@ -172,7 +175,8 @@ struct binary *binary_find(struct agent *agent, pid_t tgid, struct err *err)
 
 	if (exe_of_process(tgid, &fd, &exe, err) < 0)
 		return NULL;
-	return recognize(agent, &exe, &fd, path_of(tgid), wanted_explicitly(agent, &exe, tgid));
+	return recognize(agent, &exe, &fd, path_of(tgid), wanted_explicitly(agent, &exe, tgid),
+			 NULL);
 }
 
 struct binary *binary_open(struct agent *agent, const char *path, struct err *err)
@@ -186,5 +190,11 @@ struct binary *binary_open(struct agent *agent, const char *path, struct err *er
 	}
 	if (exe_read(fd, path, &exe, err) < 0)
 		return NULL;
-	return recognize(agent, &exe, &fd, mem_strdup(path), true);
+	return recognize(agent, &exe, &fd, mem_strdup(path), true, NULL);
+}
+
+struct binary *binary_library(struct agent *agent, const char *library, const struct exe *exe,
+			      int *fd, char *path)
+{
+	return recognize(agent, exe, fd, path, true, library);
 }

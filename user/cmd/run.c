@@ -241,10 +241,13 @@ static int loop_run(struct loop *loop, struct err *err)
 	struct epoll_event ready[8];
 
 	while (!loop->stop) {
-		int n = epoll_wait(loop->epoll, ready, ARRAY_SIZE(ready), -1);
+		int n = epoll_wait(loop->epoll, ready, ARRAY_SIZE(ready),
+				   shared_wait(&loop->agent));
 
 		if (n < 0 && errno != EINTR)
 			return err_set(err, -errno, "waiting for events: %s", strerror(errno));
+		if (n == 0)
+			shared_look(&loop->agent);
 		for (int i = 0; i < n && !loop->stop; i++)
 			on_ready(loop, ready[i].data.fd);
 	}

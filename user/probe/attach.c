@@ -15,12 +15,19 @@
 #include "target/exe.h"
 #include "target/said.h"
 
+#define ALL_PROCESSES (-1)
+
 struct attachment {
 	struct maps *maps;
 	struct maps_range range;
 	bool *on; /* by compiled site: to be probed, not refused */
 	size_t n_sites, n_on;
-	VEC(struct bpf_link *) links; /* in the order in which they are taken off */
+	bool by_process; /* probed in those processes alone that attach_process() names */
+	VEC(struct attached {
+		struct bpf_link *link;
+		pid_t pid; /* or ALL_PROCESSES */
+	})
+	links; /* in the order in which they are taken off */
 	VEC(struct attach_refusal) refusals;
 };
 
@@ -33,6 +40,7 @@ struct job {
 	size_t *sites; /* compiled sites of one program that are on */
 	size_t n;
 	bool start;
+	pid_t pid; /* to be probed in, or ALL_PROCESSES */
 };
 
 /* ---- checks ------------------------------------------------------------------------ */
@@ -155,9 +163,9 @@ static struct bpf_link *link_sites(const struct job *job, size_t from, size_t n)
 		cookies[i] = job->a->range.site + job->sites[from + i];
 	}
 	if (maps_multi(job->a->maps))
-		return bpf_program__attach_uprobe_multi(program, -1, job->path, NULL, &multi);
+		return bpf_program__attach_uprobe_multi(program, job->pid, job->path, NULL, &multi);
 	one.bpf_cookie = cookies[0];
-	return bpf_program__attach_uprobe_opts(program, -1, job->path, offsets[0], &one);
+	return bpf_program__attach_uprobe_opts(program, job->pid, job->path, offsets[0], &one);
 }
 
 /* Finds one site that the kernel refuses when it is alone, within a batch that
@@ -245,7 +253,7 @@ static int attach_program(struct job *job, struct err *err)
 		said_listen(&said);
 		link = link_sites(job, from, batch);
 		if (link) {
-			*VEC_ADD(&a->links) = link;
+			*VEC_ADD(&a->links) = (struct attached){ link, job->pid };
 			continue;
 		}
 		r = -errno;
@@ -259,11 +267,22 @@ static int attach_program(struct job *job, struct err *err)
 	return 0;
 }
 
-static void detach(struct attachment *a)
+/* Takes off what was set for one process, or for all of them together. */
+static void detach(struct attachment *a, pid_t pid)
 {
+	size_t kept = 0;
+
 	/* The last one set are starts: they go first. */
-	while (a->links.n)
-		bpf_link__destroy(a->links.at[--a->links.n]);
+	for (size_t i = a->links.n; i-- > 0;) {
+		if (a->links.at[i].pid != pid)
+			continue;
+		bpf_link__destroy(a->links.at[i].link);
+		a->links.at[i].link = NULL;
+	}
+	for (size_t i = 0; i < a->links.n; i++)
+		if (a->links.at[i].link)
+			a->links.at[kept++] = a->links.at[i];
+	a->links.n = kept;
 }
 
 static int attach_all(struct job *job, struct err *err)
@@ -271,7 +290,7 @@ static int attach_all(struct job *job, struct err *err)
 	int r;
 
 	do {
-		detach(job->a);
+		detach(job->a, job->pid);
 		job->start = false;
 		r = attach_program(job, err);
 		if (r)
@@ -284,12 +303,20 @@ static int attach_all(struct job *job, struct err *err)
 
 /* ---- the whole ---------------------------------------------------------------------- */
 
+static int attach_in(struct attachment *a, int fd, const struct plan *plan,
+		     const struct compiled *compiled, pid_t pid, struct err *err)
+{
+	_free_ size_t *sites = mem_array(compiled->n_sites, sizeof(*sites));
+	struct job job = { .a = a, .plan = plan, .compiled = compiled, .sites = sites, .pid = pid };
+
+	snprintf(job.path, sizeof(job.path), "/proc/self/fd/%d", fd);
+	return attach_all(&job, err);
+}
+
 int attach_open(struct maps *maps, const struct kernel *kernel, int fd, const struct plan *plan,
 		const struct compiled *compiled, struct attachment **out, struct err *err)
 {
 	_cleanup_(attach_closep) struct attachment *a = mem_alloc(sizeof(*a));
-	_free_ size_t *sites = mem_array(compiled->n_sites, sizeof(*sites));
-	struct job job = { .a = a, .plan = plan, .compiled = compiled, .sites = sites };
 	int r = attach_compare(fd, plan, compiled, err);
 
 	if (r)
@@ -303,12 +330,30 @@ int attach_open(struct maps *maps, const struct kernel *kernel, int fd, const st
 		return r;
 	a->maps = maps;
 	refuse_unsafe(a, kernel, plan, compiled);
-	snprintf(job.path, sizeof(job.path), "/proc/self/fd/%d", fd);
-	r = attach_all(&job, err);
+	/* where the kernel filters one thread and not its process, all are probed */
+	a->by_process = plan->library && (kernel->pid_filter || !maps_multi(maps));
+	if (!a->by_process)
+		r = attach_in(a, fd, plan, compiled, ALL_PROCESSES, err);
 	if (r)
 		return r;
 	*out = TAKE_PTR(a);
 	return 0;
+}
+
+int attach_process(struct attachment *a, int fd, const struct plan *plan,
+		   const struct compiled *compiled, pid_t pid, struct err *err)
+{
+	int r = a->by_process ? attach_in(a, fd, plan, compiled, pid, err) : 0;
+
+	if (r)
+		detach(a, pid);
+	return r;
+}
+
+void attach_leave(struct attachment *a, pid_t pid)
+{
+	if (a->by_process)
+		detach(a, pid);
 }
 
 int attach_seen(const struct attachment *a, const struct plan *plan,
@@ -335,7 +380,8 @@ void attach_close(struct attachment *a)
 {
 	if (!a)
 		return;
-	detach(a);
+	while (a->links.n)
+		detach(a, a->links.at[a->links.n - 1].pid);
 	if (a->maps)
 		maps_take_sites(a->maps, &a->range);
 	for (size_t i = 0; i < a->refusals.n; i++)
@@ -354,6 +400,16 @@ void attach_closep(struct attachment **a)
 unsigned attach_file(const struct attachment *a)
 {
 	return a->range.file;
+}
+
+int attach_add_node(const struct attachment *a, unsigned slot, struct err *err)
+{
+	return maps_add_library(a->maps, slot, a->range.file, err);
+}
+
+void attach_remove_node(const struct attachment *a, unsigned slot, struct maps_lost *lost)
+{
+	maps_remove_library(a->maps, slot, &a->range, lost);
 }
 
 size_t attach_sites(const struct attachment *a, size_t *wanted)

@@ -36,10 +36,25 @@ struct attach_refusal {
 int attach_open(struct maps *maps, const struct kernel *kernel, int fd, const struct plan *plan,
 		const struct compiled *compiled, struct attachment **out, struct err *err);
 void attach_close(struct attachment *attachment);
+
+/*
+ * A shared library is probed only in the processes that are named here, for it is mapped by
+ * others too; in all of them where the kernel can do no better, and the programs then leave
+ * out who is no node. attach_open() has prepared it. Fails with a sentence, and the process
+ * has no probes then.
+ */
+int attach_process(struct attachment *attachment, int fd, const struct plan *plan,
+		   const struct compiled *compiled, pid_t pid, struct err *err);
+/* It has ended, or is no longer to be counted for. */
+void attach_leave(struct attachment *attachment, pid_t pid);
 void attach_closep(struct attachment **attachment);
 
 /* The number under which nodes that run the file are to be entered (maps_add_node). */
 unsigned attach_file(const struct attachment *attachment);
+
+/* Counts at the sites of a shared library for the node in @slot, and stops to; see maps.h. */
+int attach_add_node(const struct attachment *attachment, unsigned slot, struct err *err);
+void attach_remove_node(const struct attachment *attachment, unsigned slot, struct maps_lost *lost);
 
 /* How many sites are probed, and of how many. */
 size_t attach_sites(const struct attachment *attachment, size_t *wanted);

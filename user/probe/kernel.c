@@ -155,7 +155,7 @@ size_t kernel_rows(const struct kernel *k, struct kernel_row *rows, size_t max)
 		{ "raw_tp", "4.17, commit c4f6699dfcb8",
 		  "hears of processes at once; else /proc is read now and then", k->raw_tp },
 		{ "pid_filter", "6.10, commit 46ba0e49b642",
-		  "uprobe_multi filters processes; not used, the programs filter themselves",
+		  "shared libraries are probed in nodes alone; else in whoever maps them",
 		  k->pid_filter },
 		{ "private_stack", "6.13, commit a76ab5731e32",
 		  "frames of 64 bytes and more are unsafe; ours are smaller", k->private_stack },

@@ -197,6 +197,7 @@ static int table_put(struct maps *maps, unsigned node, pid_t tgid, unsigned file
 			continue;
 		at->index = (uint16_t)node;
 		at->file = (uint16_t)file;
+		at->libraries = 0;
 		at->cells = node * maps->node_cells;
 		at->shard_cells = maps->n_nodes * maps->node_cells;
 		__atomic_store_n(&at->tgid, (uint32_t)tgid, __ATOMIC_RELEASE);
@@ -206,6 +207,17 @@ static int table_put(struct maps *maps, unsigned node, pid_t tgid, unsigned file
 	return err_set(err, -ENOSPC,
 		       "process %d finds no place in the node table: %d others stand there",
 		       (int)tgid, ABI_NODE_TRIES);
+}
+
+static struct abi_node *table_find(const struct maps *maps, pid_t tgid)
+{
+	for (unsigned i = 0; tgid && i < ABI_NODE_TRIES; i++) {
+		struct abi_node *at = table_place(maps, (uint32_t)tgid, i);
+
+		if (at->tgid == (uint32_t)tgid)
+			return at;
+	}
+	return NULL;
 }
 
 static void table_remove(struct maps *maps, pid_t tgid)
@@ -282,7 +294,8 @@ static bool forget(struct maps *maps, struct abi_bucket *bucket, size_t b, size_
 	return true;
 }
 
-static void forget_calls(struct maps *maps, unsigned node, uint64_t *lost)
+/* Of one node: those of all functions, or of those that @file has sites of. */
+static void forget_calls(struct maps *maps, unsigned node, const bool *of, uint64_t *lost)
 {
 	for (size_t b = 0; b < ABI_IN_FLIGHT_BUCKETS; b++) {
 		struct abi_bucket *bucket = &maps->skel->bss->in_flight[b];
@@ -290,8 +303,10 @@ static void forget_calls(struct maps *maps, unsigned node, uint64_t *lost)
 		for (size_t i = 0; i < ABI_BUCKET_CALLS; i++) {
 			uint64_t key = __atomic_load_n(&bucket->key[i], __ATOMIC_RELAXED);
 
-			if (key && key_node(key) == node && forget(maps, bucket, b, i, key) &&
-			    lost && key_func(key) < ABI_FUNCS_MAX)
+			if (key && key_node(key) == node &&
+			    (!of || (key_func(key) < ABI_FUNCS_MAX && of[key_func(key)])) &&
+			    forget(maps, bucket, b, i, key) && lost &&
+			    key_func(key) < ABI_FUNCS_MAX)
 				lost[key_func(key)]++;
 		}
 	}
@@ -362,7 +377,7 @@ static void forget_spans(struct maps *maps, unsigned node, uint64_t *lost)
 
 static void forget_node(struct maps *maps, unsigned node, struct maps_lost *lost)
 {
-	forget_calls(maps, node, lost ? lost->calls : NULL);
+	forget_calls(maps, node, NULL, lost ? lost->calls : NULL);
 	forget_spans(maps, node, lost ? lost->spans : NULL);
 }
 
@@ -426,6 +441,41 @@ int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, unsigned fi
 	maps_stop_node(maps, node, NULL);
 	clear_gauges(maps, node);
 	return table_put(maps, node, tgid, file, err);
+}
+
+int maps_add_library(struct maps *maps, unsigned node, unsigned file, struct err *err)
+{
+	struct abi_node *at =
+		node < maps->n_nodes ? table_find(maps, maps->nodes[node].tgid) : NULL;
+
+	if (!at)
+		return err_set(err, -ENOENT, "node %u is not counted for", node);
+	for (unsigned shift = 0; shift < 16 * ABI_NODE_LIBRARIES; shift += 16) {
+		if (at->libraries >> shift & 0xffff)
+			continue;
+		__atomic_store_n(&at->libraries, at->libraries | (uint64_t)file << shift,
+				 __ATOMIC_RELEASE);
+		return 0;
+	}
+	return err_set(err, -ENOSPC, "process %d maps more than %d probed libraries",
+		       (int)maps->nodes[node].tgid, ABI_NODE_LIBRARIES);
+}
+
+void maps_remove_library(struct maps *maps, unsigned node, const struct maps_range *range,
+			 struct maps_lost *lost)
+{
+	struct abi_node *at =
+		node < maps->n_nodes ? table_find(maps, maps->nodes[node].tgid) : NULL;
+	bool of[ABI_FUNCS_MAX] = {};
+
+	for (unsigned shift = 0; at && shift < 16 * ABI_NODE_LIBRARIES; shift += 16)
+		if ((at->libraries >> shift & 0xffff) == range->file)
+			__atomic_store_n(&at->libraries, at->libraries & ~(0xffffull << shift),
+					 __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < range->n_sites; i++)
+		of[maps->skel->bss->sites[range->site + i].func & (ABI_FUNCS_MAX - 1)] = true;
+	if (at)
+		forget_calls(maps, node, of, lost ? lost->calls : NULL);
 }
 
 void maps_drop_node(struct maps *maps, unsigned node)

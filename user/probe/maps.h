@@ -51,6 +51,14 @@ void maps_stop_node(struct maps *maps, unsigned node, struct maps_lost *lost);
 int maps_continue_node(struct maps *maps, unsigned node, pid_t tgid, unsigned file,
 		       struct err *err);
 
+/* Its calls at sites of @file, a shared library that it maps, count too. */
+int maps_add_library(struct maps *maps, unsigned node, unsigned file, struct err *err);
+struct maps_range;
+/* They do not any more: of the functions that have sites in the range, calls in flight are
+ * forgotten and added to @lost (may be NULL). */
+void maps_remove_library(struct maps *maps, unsigned node, const struct maps_range *range,
+			 struct maps_lost *lost);
+
 /* Stops and gives the block back. */
 void maps_drop_node(struct maps *maps, unsigned node);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,6 +78,35 @@ int mapped_open(pid_t tgid, int exe, struct mapped *out, struct err *err)
 	if (r)
 		return r;
 	mapped.bias = entry - ehdr.e_entry;
+	*out = mapped;
+	mapped = (struct mapped){ .mem = -1 };
+	return 0;
+}
+
+int mapped_open_library(pid_t tgid, int fd, uint64_t at, uint64_t offset, struct mapped *out,
+			struct err *err)
+{
+	_mapped_ struct mapped mapped = { .mem = -1 };
+	bool found = false;
+	Elf64_Ehdr ehdr;
+	int r = read_segments(fd, &mapped, &ehdr, err);
+
+	if (r == 0)
+		r = open_of(tgid, "mem", &mapped.mem, err);
+	for (size_t i = 0; r == 0 && i < mapped.n_segments; i++) {
+		const Elf64_Phdr *segment = &mapped.segments[i];
+
+		/* pages around the segment are mapped along with it */
+		if (found || segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) ||
+		    offset > segment->p_offset || segment->p_offset - offset >= segment->p_align)
+			continue;
+		mapped.bias = at + (segment->p_offset - offset) - segment->p_vaddr;
+		found = true;
+	}
+	if (r == 0 && !found)
+		r = err_set(err, -ENOEXEC, "the library has no code where it is mapped");
+	if (r)
+		return r;
 	*out = mapped;
 	mapped = (struct mapped){ .mem = -1 };
 	return 0;

@@ -24,6 +24,9 @@ struct mapped {
 /* Looks into process @tgid, which runs the file open as @exe. -ESRCH when it has
  * ended, -EACCES or -EPERM where we may not look (CAP_SYS_PTRACE). */
 int mapped_open(pid_t tgid, int exe, struct mapped *out, struct err *err);
+/* The same for a shared library open as @fd, of which the part at @offset is mapped at @at. */
+int mapped_open_library(pid_t tgid, int fd, uint64_t at, uint64_t offset, struct mapped *out,
+			struct err *err);
 void mapped_close(struct mapped *mapped);
 
 /* Reads what stands in memory for @size bytes of the file at @offset. -ENOENT when
