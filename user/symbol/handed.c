@@ -32,10 +32,41 @@ static bool is_table(const struct function *fn, const struct insn *in, const str
 	return kind - FLOW_DEF < fn->code->n && fn->code->at[kind - FLOW_DEF].op == OP_ADD;
 }
 
+/* Whether the register has one of the function's own arguments, or a place in what it points to. */
+static bool is_argument(const struct function *fn, size_t insn, unsigned reg)
+{
+	struct flow_state st;
+
+	return reg != REG_NONE && flow_at(fn->flow, insn, &st) && st.reg[reg].kind >= FLOW_ARG &&
+	       st.reg[reg].kind < FLOW_DEF;
+}
+
+/* The distance of the field of an argument from which the jump's pointer is loaded. */
+static bool field_of(const struct function *fn, size_t insn, int64_t *disp)
+{
+	const struct insn *in = &fn->code->at[insn];
+	struct flow_state st;
+	size_t load = insn; /* jmp *disp(reg) */
+
+	if (in->dst != REG_NONE) {
+		if (!flow_at(fn->flow, insn, &st) || st.reg[in->dst].kind < FLOW_DEF ||
+		    st.reg[in->dst].kind >= FLOW_MERGE || st.reg[in->dst].off)
+			return false;
+		load = st.reg[in->dst].kind - FLOW_DEF;
+		if (load >= fn->code->n || fn->code->at[load].op != OP_LOAD ||
+		    fn->code->at[load].size != 8)
+			return false;
+	}
+	in = &fn->code->at[load];
+	*disp = in->mem.disp;
+	return in->mem.index == REG_NONE && is_argument(fn, load, in->mem.base);
+}
+
 enum handed handed_way(const struct function *fn, size_t insn)
 {
 	const struct insn *in = &fn->code->at[insn];
 	struct flow_state st;
+	int64_t disp;
 
 	if (in->op == OP_RET)
 		return HANDED_RETURN;
@@ -47,7 +78,7 @@ enum handed handed_way(const struct function *fn, size_t insn)
 	if (in->dst == REG_NONE && in->mem.base == REG_NONE && in->mem.index == REG_NONE)
 		return HANDED_OUT;
 	if (flow_at(fn->flow, insn, &st) && at_entry_depth(&st) && !is_table(fn, in, &st))
-		return HANDED_FIELD;
+		return field_of(fn, insn, &disp) ? HANDED_FIELD : HANDED_OUT;
 	return HANDED_ON;
 }
 
@@ -73,28 +104,6 @@ const char *handed_import(const struct image *image, uint64_t addr)
 }
 
 /* --- through a field ------------------------------------------------------------------------ */
-
-/* The distance of the field from which the jump's pointer was loaded. */
-static bool field_of(const struct function *fn, size_t insn, int64_t *disp)
-{
-	const struct insn *in = &fn->code->at[insn];
-	struct flow_state st;
-	size_t def;
-
-	if (in->dst == REG_NONE) { /* jmp *disp(reg) */
-		*disp = in->mem.disp;
-		return in->mem.base != REG_NONE && in->mem.index == REG_NONE;
-	}
-	if (!flow_at(fn->flow, insn, &st) || st.reg[in->dst].kind < FLOW_DEF ||
-	    st.reg[in->dst].kind >= FLOW_MERGE || st.reg[in->dst].off)
-		return false;
-	def = st.reg[in->dst].kind - FLOW_DEF;
-	if (def >= fn->code->n || fn->code->at[def].op != OP_LOAD || fn->code->at[def].size != 8 ||
-	    fn->code->at[def].mem.base == REG_NONE || fn->code->at[def].mem.index != REG_NONE)
-		return false;
-	*disp = fn->code->at[def].mem.disp;
-	return true;
-}
 
 static int by_low(const void *a, const void *b)
 {

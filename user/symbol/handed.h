@@ -18,8 +18,8 @@ enum handed {
 	HANDED_ON,     /* the instruction does not leave the function */
 	HANDED_RETURN, /* it returns */
 	HANDED_JUMP,   /* a direct jump to somewhere else */
-	HANDED_OUT,    /* a jump to an import */
-	HANDED_FIELD,  /* a jump through a register, with the stack as it was at the entry */
+	HANDED_OUT,    /* a jump to an import, or through a pointer that is not the caller's */
+	HANDED_FIELD,  /* a jump through a field of an argument */
 };
 
 enum handed handed_way(const struct function *fn, size_t insn);

@@ -119,8 +119,8 @@ static bool read_value(const struct work *w, const struct profile_value *want, b
 	struct abi_recipe recipe = { .in_register = 1, .width = INT_SIZE };
 
 	if (want->kind == PROFILE_VALUE_RETURN && made_elsewhere) {
-		strbuf_puts(why, "where it jumps to a function of another library, what that one "
-				 "returns is not seen");
+		strbuf_puts(why, "where it ends by a jump to a function that is not the library's, "
+				 "what that one returns is not seen");
 		return false;
 	}
 	if (want->kind == PROFILE_VALUE_RETURN) {

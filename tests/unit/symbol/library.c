@@ -125,6 +125,16 @@ int lib_handed(struct object *o)
 	return o->handler(o);
 }
 
+extern int (*global)(struct object *);
+
+/* Through a pointer that no argument has. */
+int lib_global(struct object *o)
+{
+	if (imported(o))
+		return 2;
+	return global(o);
+}
+
 /* A table, and no pointer. */
 int lib_table(struct object *o, int n)
 {

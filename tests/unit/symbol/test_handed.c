@@ -64,6 +64,7 @@ static void sees_ways_out(void **state)
 	expect_ways("lib_hidden", 0, 1, 0);
 	expect_ways("lib_imported", 0, 1, 0);
 	expect_ways("lib_handed", 1, 0, 1);
+	expect_ways("lib_global", 1, 0, 0);
 }
 
 /* The jump of a switch, with nothing on the stack, is none through a pointer. */

@@ -135,8 +135,8 @@ static void says_what_is_not_told(void **state)
 		plan->rows[0].reason,
 		"arg0.lib_doubled() is unknown: in this build that function does more than read "
 		"one field; arg0.lib_lost() is unknown: the library has no such function; result "
-		"is unknown: where it jumps to a function of another library, what that one "
-		"returns is not seen");
+		"is unknown: where it ends by a jump to a function that is not the library's, what "
+		"that one returns is not seen");
 	plan_free(plan);
 }
 
