@@ -300,7 +300,7 @@ def base_of(pid):
     raise RuntimeError(f"{pid} does not map libssl.so.3")
 
 
-def only_nodes(report, agent_pid, peer):
+def only_nodes(report, peer):
     """The first instruction of SSL_get_error, in the node and in ourselves, who are none."""
     kernel = tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2])
     if (6, 6) <= kernel < (6, 10):
@@ -335,7 +335,11 @@ def with_openssl(report, folder, certs):
         ready = {(name, "exported by libssl.so.3", "ready") for name, _, _ in unmapped}
         report.check("what is loaded later is found",
                      [] if rows == ready else [f"rows: {sorted(rows)}"])
-        only_nodes(report, agent.pid, peer)
+        done = live.run(live.AGENT, "probes", "--profile", "openssl", "--profile", "gnutls", "--pid", peer.pid)
+        faults = [f"lacks {words!r}" for words in ("ready    exported by libssl.so.3: 2 entries", "does not map libgnutls.so.30")
+                  if words not in done.stdout]
+        report.check("`probes` shows the libraries of a process", faults + ([done.stderr] if done.returncode else []))
+        only_nodes(report, peer)
         books = drive(peer, certs)
         metrics = compare(report, "OpenSSL", agent, *OPENSSL, "peer", books["counts"], books["seconds"])
         report.check("OpenSSL: all is seen to begin and to end", own_faults(metrics))

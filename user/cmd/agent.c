@@ -73,10 +73,7 @@ static int check_debug(struct agent *agent, struct err *err)
 
 bool agent_has_functions(const struct agent *agent)
 {
-	for (size_t f = 0; f < agent->profile->n_funcs; f++)
-		if (profile_is_of(agent->profile->funcs[f].name, NULL))
-			return true;
-	return false;
+	return profile_has_of(agent->profile, PROFILE_PARTS_MAX, NULL);
 }
 
 static int check_nodes(const struct agent *agent, struct err *err)
@@ -334,8 +331,8 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 
 static void end_node(struct agent *agent, struct node *node)
 {
-	shared_leave(agent, node);
 	maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROCESS_ENDED]);
+	shared_leave(agent, node);
 	if (agent->net)
 		net_stop_node(agent->net, node->slot);
 	node->ended = agent_now();

@@ -134,23 +134,6 @@ static bool uses(const struct agent *agent, const char *path, unsigned part)
 	return false;
 }
 
-/* A part that has functions, and all of them in other files, says nothing of this one. */
-static bool concerns(const struct agent *agent, const struct binary *b, unsigned part)
-{
-	bool any = false;
-
-	for (size_t f = 0; f < agent->profile->n_funcs; f++) {
-		const struct profile_func *func = &agent->profile->funcs[f];
-
-		if (!(func->parts & 1U << part))
-			continue;
-		any = true;
-		if (profile_is_of(func->name, b->library))
-			return true;
-	}
-	return !any && !b->library;
-}
-
 static void collect_uses(const struct agent *agent, struct metric_snapshot *out)
 {
 	struct metric_family *family = snapshot_family(
@@ -166,7 +149,7 @@ static void collect_uses(const struct agent *agent, struct metric_snapshot *out)
 		for (unsigned part = 0; part < agent->profile->n_parts; part++) {
 			struct metric_series *s;
 
-			if (!concerns(agent, agent->binaries.at[b], part))
+			if (!profile_concerns(agent->profile, part, agent->binaries.at[b]->library))
 				continue;
 			s = family_series(family);
 			series_label(s, "binary", path);

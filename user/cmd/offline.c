@@ -207,6 +207,43 @@ int offline_twin(const struct options *options, struct offline *out, struct err 
 	return twin_carry(rebuild, twin_fd, options->twin, fd, path, &out->plan, &out->twin, err);
 }
 
+/* --- shared libraries ----------------------------------------------------------------------- */
+
+static int resolve_library(pid_t pid, const char *name, const struct profile *profile,
+			   struct plan **out, struct err *err)
+{
+	struct source_options from = { .library = name };
+	_library_ struct library found = { .fd = -1 };
+	int r = library_of_process(pid, name, &found, err);
+
+	if (r == 0)
+		r = resolve_plan_apart(found.fd, found.path, &from, profile, out, err);
+	return r;
+}
+
+void offline_libraries(const struct options *options, const struct offline *offline,
+		       offline_library_fn *each)
+{
+	char *names[PROFILE_FUNCS_MAX];
+	size_t n = profile_libraries(offline->profile, names, ARRAY_SIZE(names));
+
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_(plan_freep) struct plan *plan = NULL;
+		_free_ char *name = names[i];
+		struct err err = {};
+		int r;
+
+		if (offline->plan->library) /* it is what was asked for */
+			continue;
+		r = options->pid ?
+			    resolve_library(options->pid, name, offline->profile, &plan, &err) :
+			    err_set(&err, -ENOENT,
+				    "which file that is depends on the process: give --pid, or "
+				    "the library itself");
+		each(offline, name, r < 0 ? NULL : plan, err.text);
+	}
+}
+
 /* --- the exit status ------------------------------------------------------------------------ */
 
 static bool found(const struct plan *plan, size_t func)
@@ -228,6 +265,8 @@ static const char *reason_of(const struct plan *plan, size_t func)
 /* All profiles are of libraries, and of none there is anything. */
 static int tell_nothing(const struct profile *profile, const struct plan *plan)
 {
+	if (!profile_has_of(profile, PROFILE_PARTS_MAX, plan->library))
+		return EXIT_SUCCESS;
 	for (size_t f = 0; f < plan->n_funcs; f++)
 		if (found(plan, f))
 			return EXIT_SUCCESS;
@@ -245,7 +284,8 @@ static int tell_missing(const struct profile *profile, const struct plan *plan)
 	for (size_t f = 0; f < profile->n_funcs; f++) {
 		size_t func = plan_find_func(plan, profile->funcs[f].name);
 
-		if (!plan_shows(plan, profile, f))
+		if (!plan_shows(plan, profile, f) ||
+		    !profile_is_of(profile->funcs[f].name, plan->library))
 			continue;
 		required += profile->funcs[f].required;
 		if (!profile->funcs[f].required || (func != SIZE_MAX && found(plan, func)))

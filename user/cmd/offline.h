@@ -26,6 +26,13 @@ int offline_resolve(const struct options *options, struct offline *out, struct e
 /* The plan of the rebuild that --twin names, carried over to the executable. */
 int offline_twin(const struct options *options, struct offline *out, struct err *err);
 
+/* The plans of the shared libraries that the profile has functions of, as the process of --pid
+ * maps them: @each is called for each, with NULL and the reason where there is none. */
+typedef void offline_library_fn(const struct offline *offline, const char *library,
+				const struct plan *plan, const char *reason);
+void offline_libraries(const struct options *options, const struct offline *offline,
+		       offline_library_fn *each);
+
 /* Says on stderr what went wrong (@r < 0), or what of the required functions cannot be
  * probed. Returns the exit status, 2 for the latter, and frees. */
 int offline_finish(int r, const struct err *err, struct offline *offline);

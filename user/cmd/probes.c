@@ -128,12 +128,13 @@ static void print_unused(FILE *to, const struct profile *profile, const struct p
 
 void probes_print(FILE *to, const struct profile *profile, const struct plan *plan)
 {
-	if (profile->n_funcs)
+	if (profile_has_of(profile, PROFILE_PARTS_MAX, plan->library))
 		fprintf(to, "resolved from %s\n", plan->source);
 	for (unsigned part = 0; part < profile->n_parts; part++) {
 		bool used = plan_uses(plan, profile, part);
 
-		if (profile->n_parts > 1 || !used)
+		if ((profile->n_parts > 1 && profile_concerns(profile, part, plan->library)) ||
+		    !used)
 			fprintf(to, "profile %s\n", profile->parts[part].name);
 		if (!used)
 			print_unused(to, profile, plan, part);
@@ -206,6 +207,16 @@ static void print_json(const struct profile *profile, const struct plan *plan)
 	json_object_put(list);
 }
 
+static void print_library(const struct offline *offline, const char *library,
+			  const struct plan *plan, const char *reason)
+{
+	printf("%s\n", plan ? plan->binary : library);
+	if (plan)
+		probes_print(stdout, offline->profile, plan);
+	else
+		printf("  absent   not mapped\n           %s\n", reason);
+}
+
 int cmd_probes(const struct options *options)
 {
 	struct offline offline = {};
@@ -216,6 +227,7 @@ int cmd_probes(const struct options *options)
 		print_json(offline.profile, offline.plan);
 	} else if (r == 0) {
 		probes_print(stdout, offline.profile, offline.plan);
+		offline_libraries(options, &offline, print_library);
 		print_tracepoints(stdout, offline.profile);
 	}
 	return offline_finish(r, &err, &offline);

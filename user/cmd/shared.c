@@ -122,8 +122,10 @@ static bool look_for(struct agent *agent, struct node *node, size_t i, struct st
 		return false;
 	}
 	b = binary_library(agent, agent->libraries[i], &exe, &found.fd, mem_strdup(found.path));
-	if (!b->resolving && b->attachment)
+	if (b->attachment)
 		join(agent, node, i, b, &found);
+	else if (!b->resolving && !b->idle)
+		node->libraries[i] = b; /* it cannot be probed, and its rows say why */
 	return true;
 }
 

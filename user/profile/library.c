@@ -31,6 +31,24 @@ bool profile_is_of(const char *function, const char *library)
 	return strlen(library) == size && strncmp(function, library, size) == 0;
 }
 
+bool profile_has_of(const struct profile *profile, unsigned part, const char *library)
+{
+	for (size_t f = 0; f < profile->n_funcs; f++)
+		if ((part == PROFILE_PARTS_MAX || profile->funcs[f].parts & 1U << part) &&
+		    profile_is_of(profile->funcs[f].name, library))
+			return true;
+	return false;
+}
+
+bool profile_concerns(const struct profile *profile, unsigned part, const char *library)
+{
+	bool none = true;
+
+	for (size_t f = 0; f < profile->n_funcs; f++)
+		none &= !(profile->funcs[f].parts & 1U << part);
+	return (none && !library) || profile_has_of(profile, part, library);
+}
+
 static bool has_name(char *const *names, size_t n, const char *function)
 {
 	for (size_t i = 0; i < n; i++)

@@ -192,6 +192,10 @@ const char *profile_symbol(const char *function);
 bool profile_is_handed(const char *function);
 /* Whether it is of the shared library that is called @library; NULL: of the executable. */
 bool profile_is_of(const char *function, const char *library);
+/* Whether the part, or with PROFILE_PARTS_MAX any of them, has functions that are of it. */
+bool profile_has_of(const struct profile *profile, unsigned part, const char *library);
+/* Whether the part says anything of such a file: not where all its functions are in others. */
+bool profile_concerns(const struct profile *profile, unsigned part, const char *library);
 /* The names of the shared libraries whose functions the profile has, at most @max of them,
  * each to be freed; returns how many there are. */
 size_t profile_libraries(const struct profile *profile, char **names, size_t max);

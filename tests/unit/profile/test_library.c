@@ -37,6 +37,11 @@ static void lists_the_libraries(void **state)
 	assert_int_equal(profile_libraries(profile, names, 2), 3);
 	assert_string_equal(names[0], "b.so");
 	assert_string_equal(names[1], "a.so");
+	assert_true(profile_has_of(profile, 0, NULL));
+	assert_true(profile_has_of(profile, PROFILE_PARTS_MAX, "c.so.1.2"));
+	assert_false(profile_has_of(profile, 0, "c.so"));
+	assert_true(profile_concerns(profile, 0, "a.so"));
+	assert_false(profile_concerns(profile, 0, "d.so"));
 	free(names[0]);
 	free(names[1]);
 	profile_free(profile);
