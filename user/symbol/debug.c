@@ -26,6 +26,12 @@ struct origin {
 	enum debug_role role;
 };
 
+/* A subprogram DIE that stands for the copies of a function and leaves its name to the
+ * declaration: that of a method is in its type. */
+struct link {
+	Dwarf_Off off, declaration;
+};
+
 struct scan {
 	Dwarf *dbg;
 	const struct profile *profile;
@@ -34,6 +40,7 @@ struct scan {
 	uint64_t strings_end;                  /* of .debug_str */
 	VEC(struct wanted) wanted;             /* ascending by str */
 	VEC(struct origin) origins;            /* ascending by off */
+	VEC(struct link) links;
 	bool skeletons;                        /* some units perhaps stand for others */
 	struct pages pages;                    /* how far it has come */
 	struct debug_hits *hits;
@@ -156,6 +163,8 @@ static int find_origins(struct scan *sc, struct unit *unit, struct err *err)
 		pages_move_on(&sc->pages, unit->pos);
 		if (die.tag != DW_TAG_subprogram)
 			continue;
+		if (die.abstract && die.origin)
+			*VEC_ADD(&sc->links) = (struct link){ die.off, die.origin };
 		w = wanted_at(sc, die.linkage_name);
 		if (!w)
 			w = wanted_at(sc, die.name);
@@ -266,11 +275,30 @@ static int check_names(struct scan *sc, struct unit *unit, struct err *err)
 	return 0;
 }
 
+/* What stands for the copies of a method is an origin as its declaration is. */
+static void follow_links(struct scan *sc)
+{
+	VEC(struct origin) more = {};
+
+	qsort(sc->origins.at, sc->origins.n, sizeof(*sc->origins.at), origin_order);
+	for (size_t i = 0; i < sc->links.n; i++) {
+		const struct link *link = &sc->links.at[i];
+		const struct origin *o = origin_at(sc, link->declaration);
+
+		for (; o && o < sc->origins.at + sc->origins.n && o->off == link->declaration; o++)
+			*VEC_ADD(&more) = (struct origin){ link->off, o->func, o->role };
+	}
+	for (size_t i = 0; i < more.n; i++)
+		*VEC_ADD(&sc->origins) = more.at[i];
+	qsort(sc->origins.at, sc->origins.n, sizeof(*sc->origins.at), origin_order);
+	free(more.at);
+}
+
 static int scan_one(struct scan *sc, struct err *err)
 {
 	int r;
 
-	sc->wanted.n = sc->origins.n = 0;
+	sc->wanted.n = sc->origins.n = sc->links.n = 0;
 	scan_strings(sc);
 	if (!sc->wanted.n)
 		return each_unit(sc, check_names, err);
@@ -278,7 +306,7 @@ static int scan_one(struct scan *sc, struct err *err)
 	r = each_unit(sc, find_origins, err);
 	if (r < 0 || !sc->origins.n)
 		return r;
-	qsort(sc->origins.at, sc->origins.n, sizeof(*sc->origins.at), origin_order);
+	follow_links(sc);
 	r = each_unit(sc, find_hits, err);
 	if (r == 0)
 		meet_units(sc);
@@ -343,6 +371,7 @@ int debug_scan(Dwarf *dbg, const struct profile *profile, struct debug_hits *hit
 	}
 	free(sc.wanted.at);
 	free(sc.origins.at);
+	free(sc.links.at);
 	return r;
 }
 

@@ -249,6 +249,7 @@ bool unit_next(struct unit *u, struct unit_die *out)
 			out->origin = read_ref(u, sp->form);
 		else
 			skip_form(u, sp->form);
+		out->abstract |= ab->interesting && sp->name == DW_AT_inline;
 	}
 	return !u->bad;
 }

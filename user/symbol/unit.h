@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A flat reader of one DWARF unit: its DIEs in file order, with the three
+ * A flat reader of one DWARF unit: its DIEs in file order, with the four
  * attributes that the scan asks about, at memory speed. Everything it returns
  * can be looked at again with libdw through its offset.
  * Source: DWARF 5 sections 7.5.2 (abbreviations) and 7.5.6 (forms).
@@ -23,6 +23,7 @@ struct unit_die {
 	Dwarf_Off off;
 	uint16_t tag; /* 0: the end of a list of children */
 	bool children;
+	bool abstract;               /* has DW_AT_inline: stands for all copies, has no code */
 	uint64_t name, linkage_name; /* offsets in .debug_str or UNIT_NO_STRING */
 	Dwarf_Off origin;            /* DW_AT_abstract_origin or specification, 0 when absent */
 };

@@ -109,6 +109,25 @@ static void finds_both_manglings(void **state)
 	profile_free(profile);
 }
 
+/* The name of a method is in its type alone: a copy refers to what stands for the copies, and
+ * that to the declaration. */
+static void finds_copies_of_methods(void **state)
+{
+	struct profile *profile =
+		tiny_profile("profile: x\nmetrics:\n"
+			     "  a_total: {type: counter, help: x, from: "
+			     "'core::task::wake::Waker::from_raw'}\n");
+	struct tiny t = tiny_open();
+	struct debug_hits hits = {};
+
+	(void)state;
+	assert_int_equal(debug_scan(t.dbg, profile, &hits, NULL), 0);
+	assert_int_equal(count(&hits, 0, DEBUG_PLAIN, true), 1);
+	debug_hits_free(&hits);
+	profile_free(profile);
+	tiny_close(&t);
+}
+
 static void finds_nothing_where_nothing_is(void **state)
 {
 	struct profile *profile = tiny_profile(
@@ -129,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_all_of_them),
 		cmocka_unit_test(finds_both_manglings),
+		cmocka_unit_test(finds_copies_of_methods),
 		cmocka_unit_test(finds_nothing_where_nothing_is),
 	};
 
