@@ -24,6 +24,7 @@ PROGRAMS = {
     "tls": ["rustls", "quinn"],
     "cggmp24": ["cggmp24", "cggmp24-keygen", "round-based"],
     "givre": ["givre", "round-based"],
+    "synedrion": ["synedrion", "manul"],
 }
 LIBRARIES = sorted({name for names in PROGRAMS.values() for name in names})
 
