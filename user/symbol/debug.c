@@ -41,8 +41,8 @@ struct scan {
 	VEC(struct wanted) wanted;             /* ascending by str */
 	VEC(struct origin) origins;            /* ascending by off */
 	VEC(struct link) links;
-	bool skeletons;                        /* some units perhaps stand for others */
-	struct pages pages;                    /* how far it has come */
+	bool skeletons;     /* some units perhaps stand for others */
+	struct pages pages; /* how far it has come */
 	struct debug_hits *hits;
 };
 

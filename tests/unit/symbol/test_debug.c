@@ -113,10 +113,9 @@ static void finds_both_manglings(void **state)
  * that to the declaration. */
 static void finds_copies_of_methods(void **state)
 {
-	struct profile *profile =
-		tiny_profile("profile: x\nmetrics:\n"
-			     "  a_total: {type: counter, help: x, from: "
-			     "'core::task::wake::Waker::from_raw'}\n");
+	struct profile *profile = tiny_profile("profile: x\nmetrics:\n"
+					       "  a_total: {type: counter, help: x, from: "
+					       "'core::task::wake::Waker::from_raw'}\n");
 	struct tiny t = tiny_open();
 	struct debug_hits hits = {};
 
