@@ -178,6 +178,11 @@ static int place_region(struct layout *layout, struct layout_region *region, str
 		if (cells > ABI_NODE_CELLS_MAX)
 			break;
 	}
+	/* A value that has no labels takes no cells: it only leaves calls out. */
+	if (metric->skips && !source->begins) {
+		region->captured[region->n_captured].label = LAYOUT_NO_LABEL;
+		region->captured[region->n_captured++].value = source->skip;
+	}
 	region->missing = layout->cells;
 	region->base = layout->cells + missing;
 	cells += missing;

@@ -41,15 +41,18 @@ struct layout_span {
 	struct abi_span abi;
 };
 
+/* In place of a label: the value only leaves calls out. */
+#define LAYOUT_NO_LABEL SIZE_MAX
+
 /* Where one source of a metric counts; those that begin spans count nowhere. */
 struct layout_region {
 	size_t metric, source;
 	uint32_t missing; /* of numbers: the first of its ABI_MISSING_CELLS */
 	uint32_t base;
 	uint32_t cells_per_series;
-	size_t n_captured; /* labels that are not constant */
+	size_t n_captured; /* labels that are not constant, and what is skipped */
 	struct {
-		size_t label;    /* of the metric */
+		size_t label;    /* of the metric, or LAYOUT_NO_LABEL */
 		size_t value;    /* of the function */
 		uint32_t stride; /* cells */
 	} captured[ABI_LABELS_MAX];

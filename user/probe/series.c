@@ -105,6 +105,8 @@ static void add_series(const struct layout *layout, const struct layout_region *
 	for (size_t i = 0; i < region->n_captured; i++) {
 		size_t l = region->captured[i].label, value = region->captured[i].value;
 
+		if (l == LAYOUT_NO_LABEL)
+			continue;
 		label[l] = label_index(&metric->labels[l], &layout->values[source->func][value],
 				       index[i]);
 		if (label[l] == metric->labels[l].n_values)

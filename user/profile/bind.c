@@ -67,6 +67,11 @@ static void fill_value(struct profile_value *value, const struct label_draft *dr
 	}
 }
 
+const char *label_word(const struct label_draft *draft)
+{
+	return draft->is_number || draft->is_key || draft->is_skip ? "" : "label ";
+}
+
 size_t value_bind(struct build *b, const struct label_draft *draft, struct profile_func *func)
 {
 	for (size_t i = 0; i < func->n_values; i++)
@@ -77,8 +82,8 @@ size_t value_bind(struct build *b, const struct label_draft *draft, struct profi
 	if (func->n_values == PROFILE_FUNC_VALUES_MAX) {
 		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key),
 			  "%s\"%s\" is value number %d captured of \"%s\"; %d is the most",
-			  draft->is_number || draft->is_key ? "" : "label ", draft->entry.name,
-			  PROFILE_FUNC_VALUES_MAX + 1, func->name, PROFILE_FUNC_VALUES_MAX);
+			  label_word(draft), draft->entry.name, PROFILE_FUNC_VALUES_MAX + 1,
+			  func->name, PROFILE_FUNC_VALUES_MAX);
 		return 0;
 	}
 	fill_value(&func->values[func->n_values], draft);
@@ -108,8 +113,8 @@ static void check_ends(struct build *b, const struct label_draft *draft, unsigne
 
 	if (draft->kind == PROFILE_VALUE_RETURN && !(on & PROFILE_END_RETURN))
 		fault_add(b->tree.page, span,
-			  "label \"%s\" reads a result, but \"on\" counts no call that returns",
-			  draft->entry.name);
+			  "%s\"%s\" reads a result, but \"on\" counts no call that returns",
+			  label_word(draft), draft->entry.name);
 	if (draft->kind != PROFILE_VALUE_OUTCOME)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
@@ -140,6 +145,14 @@ void label_bind(struct build *b, const struct label_draft *draft, struct profile
 		return;
 	check_ends(b, draft, source->on);
 	source->labels[at].index = value_bind(b, draft, &b->profile->funcs[source->func]);
+}
+
+void skip_bind(struct build *b, const struct metric_draft *draft, struct profile_source *source)
+{
+	if (!draft->skip.usable)
+		return;
+	check_ends(b, &draft->skip, source->on);
+	source->skip = value_bind(b, &draft->skip, &b->profile->funcs[source->func]);
 }
 
 void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source)

@@ -30,12 +30,12 @@ struct build {
 
 /* A label as written, before a function is known: a constant, or a captured value. The
  * number of a call that a metric measures is one too, without choices, and so is the key
- * of a span. */
+ * of a span; and what a metric skips, whose choices have no label values. */
 struct label_draft {
 	struct tree_entry entry;
 	bool usable; /* nothing wrong with it */
 	bool constant;
-	bool is_number, is_key;
+	bool is_number, is_key, is_skip;
 	bool now;                       /* ARG: as it is whenever the call counts */
 	bool skip_rest;                 /* what no choice names is left out, too */
 	struct profile_choice *choices; /* constant: the first one's label */
@@ -52,6 +52,7 @@ struct metric_draft {
 	struct label_draft *labels; /* those of the metric itself */
 	size_t n_labels;
 	struct label_draft number; /* of the metric itself; entry.value NULL where it has none */
+	struct label_draft skip;   /* the same of calls that it leaves out */
 	bool balanced;             /* calls are counted up and down */
 	bool named; /* metric->labels have their names, and is_of_numbers is known: a source was read */
 };
@@ -119,6 +120,12 @@ struct label_draft *labels_read(struct build *b, const struct tree_entry *entry,
 /* One label that stands alone, to be freed with labels_free. */
 struct label_draft *label_read(struct build *b, const struct tree_entry *entry, const char *what);
 void labels_free(struct label_draft *labels, size_t n);
+/* What a fault says before the name of a captured value, which for some is that of a key. */
+const char *label_word(const struct label_draft *draft);
+/* Reads `skip` of a metric: the calls that it leaves out. */
+void skip_read(struct build *b, const struct tree_entry *entry, struct metric_draft *draft);
+/* Captures of the source's function what says so. */
+void skip_bind(struct build *b, const struct metric_draft *draft, struct profile_source *source);
 /* Makes a label of the metric that of a source of it: adds its values to the
  * label's closed set and, when captured, to what is captured of the function. */
 void label_bind(struct build *b, const struct label_draft *draft, struct profile_label *label,

@@ -185,15 +185,16 @@ static bool is_rest(const struct tree_entry *skip)
 	       strcmp((const char *)skip->value->data.scalar.value, "others") == 0;
 }
 
-/* A map of raw values to label values, and the list of those that are left out. */
+/* A map of raw values to label values, and the list of those that are left out; one of them
+ * may be missing. */
 static void read_choices(struct build *b, const struct tree_entry *entry,
 			 const struct tree_entry *skip, const char *what, struct label_draft *draft)
 {
-	size_t n, n_map;
-	_free_ struct tree_entry *entries = tree_mapping(&b->tree, entry, what, &n);
+	size_t n = 0, n_map;
+	_free_ struct tree_entry *entries = entry ? tree_mapping(&b->tree, entry, what, &n) : NULL;
 	bool good = true;
 
-	if (!entries)
+	if (entry && !entries)
 		return;
 	n_map = n;
 	draft->skip_rest = skip->value && is_rest(skip);
@@ -242,16 +243,27 @@ static void read_outcomes(struct build *b, const struct tree_entry *entry,
 	}
 }
 
-static void read_argument(struct build *b, const struct tree_entry *arg,
-			  const struct tree_entry *values, const struct tree_entry *skip,
-			  const char *what, struct label_draft *draft)
+static void read_path(struct build *b, const struct tree_entry *arg, const char *what,
+		      struct label_draft *draft)
 {
 	_free_ char *whose = mem_printf("%s of %s", arg->name, what);
-	_free_ char *map = mem_printf("values of %s", what);
 	struct word_fault fault;
 
 	draft->kind = PROFILE_VALUE_ARG;
 	draft->path = tree_text(&b->tree, arg, whose);
+	if (draft->path && word_is_argument(draft->path, &fault))
+		return;
+	if (draft->path)
+		build_word_fault(b, arg->value, "argument", &fault);
+	draft->usable = false;
+}
+
+static void read_argument(struct build *b, const struct tree_entry *arg,
+			  const struct tree_entry *values, const struct tree_entry *skip,
+			  const char *what, struct label_draft *draft)
+{
+	_free_ char *map = mem_printf("values of %s", what);
+
 	if (values->value)
 		read_choices(b, values, skip, map, draft);
 	else
@@ -259,12 +271,7 @@ static void read_argument(struct build *b, const struct tree_entry *arg,
 			b->tree.page, tree_span(&b->tree, arg->key),
 			"%s lacks the key \"values\", a map of what the argument is to what the label says",
 			what);
-	if (draft->path && !word_is_argument(draft->path, &fault)) {
-		build_word_fault(b, arg->value, "argument", &fault);
-		draft->usable = false;
-	}
-	if (!draft->path)
-		draft->usable = false;
+	read_path(b, arg, what, draft);
 }
 
 /* The one of arg, now, return and outcome that stands there, or N_KEYS with a fault. */
@@ -360,4 +367,47 @@ struct label_draft *labels_read(struct build *b, const struct tree_entry *entry,
 	for (size_t i = 0; i < *n; i++)
 		read_label(b, &entries[i], what, &labels[i]);
 	return labels;
+}
+
+/* --- calls that a metric leaves out, of which no label says anything ---------------------- */
+
+enum { SKIP_ARG, SKIP_VALUES, SKIP_RETURN, N_SKIP_KEYS };
+
+static const struct tree_key skip_keys[N_SKIP_KEYS] = {
+	[SKIP_ARG] = { "arg", false },
+	[SKIP_VALUES] = { "values", false },
+	[SKIP_RETURN] = { "return", false },
+};
+
+void skip_read(struct build *b, const struct tree_entry *entry, struct metric_draft *draft)
+{
+	_free_ char *what = mem_printf("\"skip\" of %s", draft->what);
+	struct label_draft *skip = &draft->skip;
+	struct tree_entry got[N_SKIP_KEYS];
+
+	*skip = (struct label_draft){ .entry = *entry, .is_skip = true };
+	if (!tree_keys(&b->tree, entry, what, skip_keys, N_SKIP_KEYS, got))
+		return;
+	if (!got[SKIP_ARG].value == !got[SKIP_RETURN].value ||
+	    !got[SKIP_ARG].value != !got[SKIP_VALUES].value) {
+		fault_add(
+			b->tree.page, tree_span(&b->tree, entry->key),
+			"%s is {arg: PATH, values: [...]} or {return: [...]}: which values of what",
+			what);
+		return;
+	}
+	skip->kind = PROFILE_VALUE_RETURN;
+	read_choices(b, NULL, &got[got[SKIP_ARG].value ? SKIP_VALUES : SKIP_RETURN], draft->what,
+		     skip);
+	if (skip->skip_rest)
+		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
+			  "%s leaves out others than none, which are all; name those to leave out",
+			  what);
+	if (got[SKIP_ARG].value)
+		read_path(b, &got[SKIP_ARG], what, skip);
+	if (draft->n_labels >= PROFILE_LABELS_MAX)
+		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
+			  "%s stands beside %d labels, as many as there may be without it", what,
+			  PROFILE_LABELS_MAX);
+	draft->metric->skips = true;
 }

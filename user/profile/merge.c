@@ -205,6 +205,8 @@ static void renumber(const struct merge *m, struct profile_metric *metric)
 		for (size_t l = 0; l < metric->n_labels; l++)
 			if (!source->labels[l].constant)
 				source->labels[l].index = value[source->labels[l].index];
+		if (metric->skips && !source->begins)
+			source->skip = value[source->skip];
 		if (metric->is_of_numbers)
 			source->number = value[source->number];
 		if (metric->is_of_spans)

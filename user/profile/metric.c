@@ -19,6 +19,7 @@ enum {
 	KEY_UP,
 	KEY_DOWN,
 	KEY_LABELS,
+	KEY_SKIP,
 	KEY_BUCKETS,
 	KEY_VALUE,
 	KEY_STALE,
@@ -33,7 +34,7 @@ static const struct tree_key metric_keys[N_KEYS] = {
 	[KEY_BUCKETS] = { "buckets", false }, [KEY_VALUE] = { "value", false },
 	[KEY_UP] = { "up", false },           [KEY_DOWN] = { "down", false },
 	[KEY_STALE] = { "stale", false },     [KEY_SPAN] = { "span", false },
-	[KEY_KERNEL] = { "kernel", false },
+	[KEY_KERNEL] = { "kernel", false },   [KEY_SKIP] = { "skip", false },
 };
 
 static const char *const type_names[] = {
@@ -265,7 +266,8 @@ static void check_keys(struct build *b, const struct metric_draft *draft, bool t
 static void read_from(struct build *b, struct metric_draft *draft, const struct tree_entry *got)
 {
 	const struct tree_entry *never[] = { &got[KEY_FROM],  &got[KEY_UP],    &got[KEY_DOWN],
-					     &got[KEY_VALUE], &got[KEY_STALE], &got[KEY_SPAN] };
+					     &got[KEY_VALUE], &got[KEY_STALE], &got[KEY_SPAN],
+					     &got[KEY_SKIP] };
 
 	if (got[KEY_KERNEL].value) {
 		kernel_read(b, draft, &got[KEY_KERNEL], &got[KEY_LABELS]);
@@ -279,6 +281,8 @@ static void read_from(struct build *b, struct metric_draft *draft, const struct 
 		fault_add(b->tree.page,
 			  tree_span(&b->tree, draft->labels[PROFILE_LABELS_MAX].entry.key),
 			  "%s has more than %d labels", draft->what, PROFILE_LABELS_MAX);
+	if (got[KEY_SKIP].value)
+		skip_read(b, &got[KEY_SKIP], draft);
 	if (got[KEY_VALUE].value)
 		number_read(b, &got[KEY_VALUE], draft->what, &draft->number);
 	read_sources(b, draft, got);
@@ -312,4 +316,5 @@ void build_metric(struct build *b, const struct tree_entry *entry)
 	check_keys(b, &draft, typed, got);
 	check_series(b, &draft);
 	labels_free(draft.labels, draft.n_labels);
+	profile_choices_free(draft.skip.choices, draft.skip.n_choices);
 }

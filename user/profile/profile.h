@@ -91,6 +91,7 @@ struct profile_source {
 	size_t until; /* index in func.values */
 	bool gone;    /* of spans: with its calls the key is forgotten, ended or not */
 	size_t key;   /* of spans: index in func.values */
+	size_t skip;  /* of a metric that skips: index in func.values of what says so */
 	/* per label of the metric: a constant (index of its value in the label's set) or a captured value */
 	struct {
 		bool constant;
@@ -120,6 +121,8 @@ struct profile_metric {
 	unsigned part;   /* index into profile.parts */
 	struct profile_label labels[PROFILE_LABELS_MAX];
 	size_t n_labels;
+	/* leaves calls out by what no label of its says; sources that begin spans never do */
+	bool skips;
 	double bounds
 		[PROFILE_BOUNDS_MAX]; /* histogram: upper bounds in seconds (of numbers: whole), ascending, without +Inf */
 	size_t n_bounds;

@@ -144,9 +144,10 @@ void source_check_labels(struct build *b, const struct metric_draft *draft,
 			fault_add(b->tree.page, span,
 				  "label \"%.60s\" stands in %s and again in a source of it", name,
 				  draft->what);
-		else if (draft->n_labels + i >= PROFILE_LABELS_MAX)
-			fault_add(b->tree.page, span, "%s has more than %d labels", draft->what,
-				  PROFILE_LABELS_MAX);
+		else if (draft->n_labels + i + draft->metric->skips >= PROFILE_LABELS_MAX)
+			fault_add(b->tree.page, span, "%s has more than %d labels%s", draft->what,
+				  PROFILE_LABELS_MAX - draft->metric->skips,
+				  draft->metric->skips ? " beside \"skip\"" : "");
 		else if (draft->named && !has_label(draft->metric, name))
 			fault_add(
 				b->tree.page, span,
@@ -241,6 +242,7 @@ static void build_source(struct build *b, struct metric_draft *draft, const stru
 		bind_number(b, draft, &source, &number, got[KEY_FUNCTION].value);
 		source_check_feeds(b, draft, &source, got[KEY_FUNCTION].value);
 		source_bind_labels(b, draft, &source, own, n_own, got[KEY_FUNCTION].value);
+		skip_bind(b, draft, &source);
 		metric->sources[metric->n_sources++] = source;
 	}
 	labels_free(own, n_own);

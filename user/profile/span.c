@@ -132,8 +132,8 @@ static void check_moment(struct build *b, const struct span_source *s,
 		    labels[i].kind != PROFILE_VALUE_ARG)
 			fault_add(
 				b->tree.page, tree_span(&b->tree, labels[i].entry.key),
-				"label \"%.60s\" tells how a call ended, and %s counts at the start of calls; leave out \"at: start\"",
-				labels[i].entry.name, s->what);
+				"%s\"%.60s\" tells how a call ended, and %s counts at the start of calls; leave out \"at: start\"",
+				label_word(&labels[i]), labels[i].entry.name, s->what);
 }
 
 /* What the key names exists no more: an address of memory that is given back, or an id. */
@@ -213,7 +213,9 @@ static void add_source(struct build *b, struct metric_draft *draft, struct span_
 	if (!s->source.begins) {
 		check_moment(b, s, draft->labels, draft->n_labels);
 		check_moment(b, s, s->labels, s->n_labels);
+		check_moment(b, s, &draft->skip, 1);
 		source_bind_labels(b, draft, &s->source, s->labels, s->n_labels, node);
+		skip_bind(b, draft, &s->source);
 	}
 	metric->sources[metric->n_sources++] = s->source;
 }

@@ -54,6 +54,39 @@ static void begins_at_zero(void **state)
 	assert_int_equal(of(&found, 2, 0)->count, 5);
 }
 
+/* What only leaves calls out is captured, takes no cell and makes no series. */
+static void skips_without_a_label(void **state)
+{
+	static struct profile_choice dry[] = { { (char *)"true", NULL } };
+	_cleanup_(layout_freep) struct layout *before = NULL;
+	_cleanup_(layout_freep) struct layout *layout = NULL;
+	struct profile_func *sign = &sample.funcs[SIGN];
+	const struct abi_binding *binding = NULL;
+	struct found found = {};
+	uint64_t cells[64] = {};
+
+	(void)state;
+	assert_int_equal(layout_make(&sample, &before, NULL), 0);
+	sign->values[sign->n_values++] =
+		(struct profile_value){ .path = (char *)"dry", .choices = dry, .n_choices = 1 };
+	sample_metrics[ENDS].skips = true;
+	end_source.skip = 1;
+	assert_int_equal(layout_make(&sample, &layout, NULL), 0);
+	assert_int_equal(layout->cells, before->cells);
+	for (size_t i = 0; i < layout->funcs[SIGN].n_bindings; i++)
+		if (layout->funcs[SIGN].bindings[i].n_labels == 2)
+			binding = &layout->funcs[SIGN].bindings[i];
+	assert_non_null(binding);
+	assert_int_equal(binding->labels[1].slot, 1);
+	assert_int_equal(binding->labels[1].size, 0);
+	cells[binding->base + 1] = 7;
+	layout_series(layout, cells, ENDS, keep, &found);
+	assert_int_equal(found.n, 2);
+	assert_int_equal(found.at[0].count + found.at[1].count, 7);
+	sample_metrics[ENDS].skips = false;
+	sign->n_values--;
+}
+
 /* The sources number their labels differently; the series do not. */
 static void joins_sources(void **state)
 {
@@ -415,11 +448,11 @@ static void grows_stale(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(begins_at_zero),     cmocka_unit_test(joins_sources),
-		cmocka_unit_test(reads_histograms),   cmocka_unit_test(adds_numbers_up),
-		cmocka_unit_test(lays_gauges_out),    cmocka_unit_test(reads_gauges),
-		cmocka_unit_test(grows_stale),        cmocka_unit_test(lays_spans_out),
-		cmocka_unit_test(refuses_many_spans),
+		cmocka_unit_test(begins_at_zero),  cmocka_unit_test(skips_without_a_label),
+		cmocka_unit_test(joins_sources),   cmocka_unit_test(reads_histograms),
+		cmocka_unit_test(adds_numbers_up), cmocka_unit_test(lays_gauges_out),
+		cmocka_unit_test(reads_gauges),    cmocka_unit_test(grows_stale),
+		cmocka_unit_test(lays_spans_out),  cmocka_unit_test(refuses_many_spans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

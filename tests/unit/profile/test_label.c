@@ -83,6 +83,69 @@ static void reads_what_is_skipped(void **state)
 	profile_free(profile);
 }
 
+/* One metric that leaves calls out, on line 6 from column 11 on. */
+#define SKIPS(text, source)    \
+	"profile: t\n"         \
+	"metrics:\n"           \
+	"  mpc_a_total:\n"     \
+	"    type: counter\n"  \
+	"    help: H\n"        \
+	"    skip: " text "\n" \
+	"    from: " source "\n"
+
+static void reads_what_a_metric_skips(void **state)
+{
+	struct profile *profile = parse_good(SKIPS("{return: [Ok, Err.A]}", "[a::b, a::c]"));
+	const struct profile_value *value = &profile->funcs[1].values[0];
+
+	(void)state;
+	assert_true(profile->metrics[0].skips);
+	assert_int_equal(profile->metrics[0].n_labels, 0);
+	assert_int_equal(profile->metrics[0].sources[1].skip, 0);
+	assert_int_equal(value->kind, PROFILE_VALUE_RETURN);
+	assert_int_equal(value->n_choices, 2);
+	assert_string_equal(value->choices[1].raw, "Err.A");
+	assert_null(value->choices[0].label);
+	assert_null(value->choices[1].label);
+	profile_free(profile);
+	profile = parse_good(SKIPS("{arg: v.dry, values: [true]}",
+				   "[{function: a::b, labels: {x: {return: {Ok: a}}}}]"));
+	assert_int_equal(profile->metrics[0].n_labels, 1);
+	assert_int_equal(profile->metrics[0].sources[0].skip, 1);
+	assert_int_equal(profile->funcs[0].values[1].kind, PROFILE_VALUE_ARG);
+	assert_string_equal(profile->funcs[0].values[1].path, "v.dry");
+	profile_free(profile);
+}
+
+static void refuses_what_a_metric_skips(void **state)
+{
+	static const char either[] =
+		"\"skip\" of metric \"mpc_a_total\" is {arg: PATH, values: [...]} or "
+		"{return: [...]}: which values of what";
+	static const struct fault_case cases[] = {
+		{ SKIPS("{arg: v}", "a::b"), 6, 5, "skip", either },
+		{ SKIPS("{return: [Ok], values: [1]}", "a::b"), 6, 5, "skip", either },
+		{ SKIPS("{return: [Ok], arg: v, values: [1]}", "a::b"), 6, 5, "skip", either },
+		{ SKIPS("{return: Ok}", "a::b"), 6, 20, "Ok",
+		  "\"skip\" of metric \"mpc_a_total\" must be a list [a, b], but here is text" },
+		{ SKIPS("{return: [Ok, Ok]}", "a::b"), 6, 25, "Ok",
+		  "metric \"mpc_a_total\" skips \"Ok\" twice" },
+		{ SKIPS("{return: [Err, Err.A]}", "a::b"), 6, 21, "Err",
+		  "metric \"mpc_a_total\" names \"Err\" and also \"Err.A\" below it; name all "
+		  "variants below it instead" },
+		{ SKIPS("{arg: self.secret_share, values: [1]}", "a::b"), 6, 22, "secret_share",
+		  "argument \"self.secret_share\" names a secret; the agent reads no keys, shares, "
+		  "nonces or plaintext" },
+		{ SKIPS("{return: [Ok]}", "[{function: a::b, labels: {a: a, b: b, c: c, d: d}}]"),
+		  7, 56, "d", "metric \"mpc_a_total\" has more than 3 labels beside \"skip\"" },
+		{ SKIPS("{return: [Ok]}", "[{function: a::b, on: [panic]}]"), 6, 5, "skip",
+		  "\"skip\" reads a result, but \"on\" counts no call that returns" },
+	};
+
+	(void)state;
+	expect_faults(cases, ARRAY_SIZE(cases));
+}
+
 static void refuses_skips(void **state)
 {
 	static const struct fault_case cases[] = {
@@ -213,6 +276,8 @@ int main(void)
 		cmocka_unit_test(reads_results_and_outcomes),
 		cmocka_unit_test(reads_what_is_skipped),
 		cmocka_unit_test(refuses_skips),
+		cmocka_unit_test(reads_what_a_metric_skips),
+		cmocka_unit_test(refuses_what_a_metric_skips),
 		cmocka_unit_test(refuses_names_and_values),
 		cmocka_unit_test(refuses_sources),
 		cmocka_unit_test(refuses_maps),
