@@ -14,6 +14,8 @@
 
 #include "base/mem.h"
 
+#define LINE_SIZE (PATH_MAX + 128) /* of /proc/PID/maps; the rest of a longer one is no line */
+
 /* What the kernel puts behind the path of a file that has no name any more. */
 static const char deleted[] = " (deleted)";
 
@@ -66,16 +68,16 @@ static bool cut_deleted(char *path)
 
 static int find(pid_t tgid, const char *name, struct mapping *out, bool *gone, struct err *err)
 {
-	_free_ char *maps = mem_printf("/proc/%d/maps", (int)tgid), *line = NULL;
+	_free_ char *maps = mem_printf("/proc/%d/maps", (int)tgid);
 	FILE *file = fopen(maps, "re");
 	bool found = false, any = false;
-	size_t size = 0;
 	int r = errno;
+	char line[LINE_SIZE];
 
 	if (!file)
 		return err_set(err, r == ENOENT ? -ESRCH : -r, "cannot open %s: %s", maps,
 			       strerror(r));
-	while (!found && getline(&line, &size, file) > 0) {
+	while (!found && fgets(line, sizeof(line), file)) {
 		any = true;
 		if (!parse(line, out))
 			continue;
