@@ -176,6 +176,52 @@ static void places_keys(void **state)
 	}
 }
 
+/* By the executable or by any of the libraries, and by nothing that lies across two. */
+static void knows_what_runs(void **state)
+{
+	uint64_t libraries = 7 | 9ull << 16 | 0x8000ull << 32 | 0xffffull << 48;
+
+	(void)state;
+	for (uint64_t file = 1; file <= 0xffff; file++) {
+		bool library = file == 7 || file == 9 || file == 0x8000 || file == 0xffff;
+
+		assert_int_equal(abi_runs(5, libraries, file) != 0, library || file == 5);
+		assert_int_equal(abi_runs(0, libraries, file) != 0, library);
+		assert_int_equal(abi_runs(file, 0, file) != 0, true);
+		assert_int_equal(abi_runs(file ^ 0x100, 0, file) != 0, false);
+	}
+}
+
+/* What ends a span tells whether a call begins one; with `gone` the key is forgotten. */
+static void binds_objects(void **state)
+{
+	static const char text[] =
+		"profile: t\nmetrics:\n  x_seconds:\n    type: histogram\n    help: H\n"
+		"    buckets: [1]\n    span:\n      from:\n        function: 'l.so:f->'\n"
+		"        key: arg0\n        until: {now: arg0.g(), values: {1: done}, skip: others}\n"
+		"      to:\n        - function: 'l.so:f->'\n          key: arg0\n"
+		"          labels: {r: {now: arg0.g(), values: {1: done}, skip: others}}\n"
+		"        - {function: 'l.so:h', key: arg0, at: start, gone: true, labels: {r: gone}}\n";
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	_cleanup_(layout_freep) struct layout *layout = NULL;
+	struct profile_faults faults = {};
+	const struct abi_binding *from, *to;
+
+	(void)state;
+	assert_int_equal(profile_parse("t", text, strlen(text), &profile, &faults), 0);
+	assert_int_equal(layout_make(profile, &layout, NULL), 0);
+	from = &layout->funcs[0].bindings[0];
+	to = &layout->funcs[0].bindings[1];
+	assert_int_equal(from->kind, ABI_SPAN_FROM);
+	assert_int_equal(from->on, ABI_ON_START);
+	assert_int_equal(from->n_labels, 1);
+	assert_int_equal(from->labels[0].slot, to->labels[0].slot);
+	assert_int_equal(from->labels[0].stride, 0);
+	assert_int_equal(to->kind, ABI_SPAN_TO);
+	assert_false(to->gone);
+	assert_true(layout->funcs[1].bindings[0].gone);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +232,8 @@ int main(void)
 		cmocka_unit_test(refuses_too_much),
 		cmocka_unit_test(refuses_many_metrics),
 		cmocka_unit_test(places_keys),
+		cmocka_unit_test(knows_what_runs),
+		cmocka_unit_test(binds_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
