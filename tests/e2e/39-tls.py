@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""TLS handshakes in shared libraries: a program with OpenSSL, as server and as client, and one
-with GnuTLS, against peers that are good, or offer a wrong authority, an expired certificate, no
-certificate, a wrong version, garbage, silence, an early end and a reset. How each handshake ended
-is equal to what the programs say, to the last one; so it is after a restart. OpenSSL is loaded
-long after the program began. Who is no node has no probe, though it maps the same file.
+"""TLS handshakes in shared libraries: a program with OpenSSL, as server and as client, OpenSSL's
+own server, and a program with GnuTLS, against peers that are good, or offer a wrong authority, an
+expired certificate, no certificate, a wrong version, garbage, silence, an early end and a reset.
+How each handshake ended is equal to what the programs say, to the last one; so it is after a
+restart. OpenSSL is loaded long after the program began. Who is no node has no probe, though it
+maps the same file.
 
 39-tls.py
 """
@@ -14,6 +15,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -357,6 +359,31 @@ def with_openssl(report, folder, certs):
         again.stop()
 
 
+# ---- s_server, whose handshakes happen within SSL_read ----------------------------------------
+
+def with_s_server(report, folder, certs):
+    kinds = ["good, 1.3", "good, 1.2", "good, 1.3", "garbage", "nothing, and an end", "wrong version", "good, 1.2"]
+    server = live.Process("openssl", "s_server", "-accept", "127.0.0.1:0", "-naccept", len(kinds), "-cert",
+                          certs / "server.pem", "-key", certs / "server.key", log=folder / "s_server.log",
+                          stdin=subprocess.PIPE)
+    port = int(server.until_said(r"ACCEPT 127\.0\.0\.1:(\d+)")[1])
+    peers = clients(certs, port)
+    with live.Agent(folder, "--profile", "openssl", "--pid", server.pid, "--node-id", "s", name="s_server-agent") as agent:
+        agent.until_said(r"maps \S*libssl\.so\.3")
+        for kind in kinds:
+            peers[kind]()
+        server.child.wait(LONG)
+        begun = int(re.search(r"(\d+) server accepts \(SSL_accept", server.said())[1])
+        done = int(re.search(r"(\d+) server accepts that finished", server.said())[1])
+        counts, _ = counted(agent.metrics(), OPENSSL[0], "s", OPENSSL[1])
+        want = {"server 1.2 success ok": 2, "server 1.3 success ok": 2, "server none tls_error ok": 3}
+        faults = differences(counts, want)
+        if (begun, done) != (sum(counts.values()), counts.get("server 1.2 success ok", 0) + counts.get("server 1.3 success ok", 0)):
+            faults.append(f"{begun} begun and {done} finished by its own count")
+        report.check(f"s_server: {begun} handshakes by its own count, {done} finished", faults)
+    server.child.stdin.close()
+
+
 # ---- the program with GnuTLS ---------------------------------------------------------------
 
 def with_gnutls(report, folder, certs):
@@ -395,6 +422,8 @@ def main():
         certs = certificates(folder / "certs")
     with report.part("OpenSSL"):
         with_openssl(report, folder, certs)
+    with report.part("s_server"):
+        with_s_server(report, folder, certs)
     with report.part("GnuTLS"):
         with_gnutls(report, folder, certs)
     return report.status()
