@@ -573,7 +573,7 @@ void agent_look_at(struct agent *agent, pid_t tgid, bool began)
 	}
 	if (r == 0 && !node)
 		process_began(&p, agent);
-	if (began)
+	if (began && running_node(agent, tgid))
 		shared_look(agent);
 }
 

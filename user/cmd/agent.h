@@ -92,8 +92,8 @@ struct agent {
 	struct packs packs;
 	char *libraries[ABI_NODE_LIBRARIES]; /* whose functions the profile has, by name */
 	size_t n_libraries;
-	double hurry_until;    /* Unix time: new processes are about to map their libraries */
-	struct scan processes; /* as of the last look */
+	uint64_t hurry_until_ns; /* monotonic: new processes are about to map their libraries */
+	struct scan processes;   /* as of the last look */
 	VEC(struct binary *) binaries;
 	VEC(struct node *) nodes;
 	struct exe only;             /* --exe: its identity */

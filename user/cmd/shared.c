@@ -13,8 +13,9 @@
 #include "target/library.h"
 #include "target/mapped.h"
 
-#define HURRY_SECONDS 1
-#define HURRY_MS 5
+#define HURRY_MS 1000ull /* so long after a process began it is looked at often, */
+#define LEAST_MS 5       /* at first this often */
+#define MS_NS 1000000ull
 
 int shared_open(struct agent *agent, struct err *err)
 {
@@ -198,15 +199,15 @@ void shared_look(struct agent *agent)
 void shared_hurry(struct agent *agent)
 {
 	if (agent->n_libraries)
-		agent->hurry_until = agent_now() + HURRY_SECONDS;
+		agent->hurry_until_ns = agent_monotonic_ns() + HURRY_MS * MS_NS;
 }
 
 int shared_wait(const struct agent *agent)
 {
-	double left = agent->hurry_until - agent_now();
+	uint64_t now = agent_monotonic_ns(), since;
 
-	/* the longer it takes, the less often: 5 ms at first, a tenth of a second at last */
-	if (!agent->n_libraries || left <= 0)
+	if (now >= agent->hurry_until_ns)
 		return -1;
-	return HURRY_MS + (int)((HURRY_SECONDS - left) * 100);
+	since = HURRY_MS - (agent->hurry_until_ns - now) / MS_NS;
+	return LEAST_MS + (int)since / 10; /* the longer it takes, the less often */
 }
