@@ -110,6 +110,7 @@ def check_install(report, folder):
     for name, mode in {"bin/mpc-bpf-agent": 0o755, "share/man/man1/mpc-bpf-agent.1": 0o644,
                        "share/bash-completion/completions/mpc-bpf-agent": 0o644,
                        "lib/systemd/system/mpc-bpf-agent.service": 0o644,
+                       "lib/systemd/system/mpc-bpf-agent.socket": 0o644,
                        "share/doc/mpc-bpf-agent/copyright": 0o644}.items():
         file = dest / "opt/agent" / name
         faults += [f"{name} is not there"] if not file.is_file() else \
@@ -126,7 +127,8 @@ def check_install(report, folder):
                  else [f"status {refused.returncode}: {refused.stderr.strip()}"])
     here = folder / "mpc-bpf-agent.service"  # it looks whether the program is there
     here.write_text(unit.replace("/opt/agent/", f"{dest}/opt/agent/"))
-    done = live.run("systemd-analyze", "verify", "--man=no", here)
+    socket = shutil.copy(live.ROOT / "deploy/systemd/mpc-bpf-agent.socket", folder)  # and whether there is its service
+    done = live.run("systemd-analyze", "verify", "--man=no", here, socket)
     report.check("systemd-analyze verify", [line for line in said(done) if "mpc-bpf-agent" in line] or
                  (said(done) if done.returncode else []))
     done = live.run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}",
@@ -191,7 +193,7 @@ class Container:
     def get(self, address, path):
         """What a server in the container answers."""
         ask = ("import sys, urllib.request as u\n"
-               "print(u.build_opener(u.ProxyHandler({})).open(sys.argv[1], timeout=10).read().decode())")
+               "print(u.build_opener(u.ProxyHandler({})).open(sys.argv[1], timeout=60).read().decode())")
         return live.run("nsenter", "-t", self.leader, "-n", sys.executable, "-c", ask, f"http://{address}{path}").stdout
 
     def unit(self, name):
@@ -245,7 +247,7 @@ def check_service(report, container, programs, folder):
         raise RuntimeError(f"mpc-driver up: {done.stderr.strip()}")
     up = lambda: set(re.findall(r'(?m)^mpc_bpf_agent_target_up\{[^}]*node_id="([^"]*)"[^}]*\} 1$',
                                 container.get("127.0.0.1:9464", "/metrics")))
-    live.wait_for("the nodes are seen", lambda: len(up()) == 3)
+    live.wait_for("the nodes are seen", lambda: len(up()) == 3, 90)
     report.check("it names the nodes that another user runs from a private file in /tmp",
                  [] if up() == {"1", "2", "3"} else [f"nodes {sorted(up())}"])
     done = container.as_user(NODE_USER, "/tmp/wallet/mpc-driver", "load", "--dir", "/tmp/cluster", "--transactions", "40",
@@ -265,11 +267,34 @@ def check_service(report, container, programs, folder):
                  [] if re.search(rf"LEASE\s+ACTIVE\s+READ\s+{pid}\b", held) else ["it holds no lease"])
 
 
+def check_socket(report, container):
+    """With the port in systemd's hands, a scrape that comes while the agent is away waits and is answered."""
+    container.as_user(NODE_USER, "/tmp/wallet/mpc-driver", "down", "--dir", "/tmp/cluster")  # nothing to attach to
+    (container.folder / "etc/default/mpc-bpf-agent").write_text('ARGS="--web.systemd-socket"\n')
+    faults = []
+    for words in (("stop", "mpc-bpf-agent.service"), ("enable", "--now", "mpc-bpf-agent.socket"),
+                  ("start", "mpc-bpf-agent.service")):
+        done = container.run("systemctl", *words)
+        faults += said(done) if done.returncode else []
+    first = container.unit("MainPID")
+    holders = live.run("nsenter", "-t", container.leader, "-n", "ss", "-Hltnp", "sport = :9464").stdout
+    faults += [] if re.search(r'\("systemd",.*\("mpc-bpf-agent",|\("mpc-bpf-agent",.*\("systemd",', holders) else \
+        [f"who listens: {holders.strip()}"]
+    report.check("systemd hands its socket to the agent", faults)
+    container.run("systemctl", "kill", "--signal=KILL", "mpc-bpf-agent.service")
+    text = container.get("127.0.0.1:9464", "/metrics")  # from before systemd starts the next one, after RestartSec=
+    faults = [] if 'mpc_bpf_agent_build_info{' in text else [f"/metrics: {text[:200]!r}"]
+    again = container.unit("MainPID")
+    faults += [] if again not in (first, "0") else [f"the agent is pid {again}, and was {first}"]
+    report.check("a scrape waits while the agent is away", faults)
+
+
 def check_removal(report, container):
     done = container.run("dpkg", "-r", "mpc-bpf-agent", seconds=120)
     faults = said(done) if done.returncode else []
     faults += [] if container.unit("ActiveState") == "inactive" else [f"it is {container.unit('ActiveState')}"]
-    faults += [f"{f} stays" for f in ("usr/bin/mpc-bpf-agent", "lib/systemd/system/mpc-bpf-agent.service")
+    faults += [f"{f} stays" for f in ("usr/bin/mpc-bpf-agent", "lib/systemd/system/mpc-bpf-agent.service",
+                                      "lib/systemd/system/mpc-bpf-agent.socket")
                if (container.folder / f).exists()]
     faults += [] if (container.folder / "etc/default/mpc-bpf-agent").exists() else ["its flags are gone"]
     report.check("removed, it has stopped, and only its flags stay", faults)
@@ -293,6 +318,7 @@ def check_debian(report, folder, package, programs):
     container = Container(debian, folder / "nspawn.log")
     try:
         check_service(report, container, programs, folder)
+        check_socket(report, container)
         check_removal(report, container)
     finally:
         container.stop()
