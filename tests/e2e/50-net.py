@@ -6,13 +6,14 @@ the nodes' own books (what send and recv returned) and to a second witness: the 
 of the namespace (/proc/net/snmp), what the kernel tells a connection's owner (TCP_INFO),
 or the sockets that ss lists. What this kernel has no tracepoint for is skipped, by name.
 
-50-net.py
+50-net.py [FILE]    FILE: for 60-kernels.py, what this kernel gives
 """
 # must-run-on-reference
 # timeout: 300
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -29,6 +30,30 @@ A6, B6 = "fd99::1", "fd99::2"
 PORT = 7000
 LIST = 6  # seconds in which sockets are listed anew, where the kernel does not tell who uses them
 TCP = ("inet_sock_set_state", "tcp_destroy_sock", "tcp_probe", "tcp_rcv_space_adjust")
+PROFILE = live.ROOT / "profiles" / "net.yaml"
+# Everything that profiles/net.yaml asks for: the metric, its labels, the tracepoint that it comes from.
+FACTS = (
+    ("bytes_total", {"protocol": "tcp"}, "tcp_probe"),
+    ("bytes_total", {"protocol": "udp"}, "sock_send_length"),
+    ("packets_total", {"protocol": "tcp"}, "tcp_probe"),
+    ("packets_total", {"protocol": "udp"}, "sock_send_length"),
+    ("tcp_connections_total", {"direction": "out"}, "inet_sock_set_state"),
+    ("tcp_connections_total", {"direction": "in"}, "inet_sock_set_state"),
+    ("tcp_connect_failures_total", {}, "inet_sock_set_state"),
+    ("tcp_duration_seconds", {}, "inet_sock_set_state"),
+    ("tcp_rtt_seconds", {}, "tcp_probe"),
+    ("tcp_retransmits_total", {}, "tcp_probe"),
+    ("tcp_retransmitted_bytes_total", {}, "tcp_probe"),
+    ("tcp_resets_total", {"direction": "sent"}, "tcp_send_reset"),
+    ("tcp_resets_total", {"direction": "received"}, "tcp_receive_reset"),
+    ("tcp_sockets", {}, "inet_sock_set_state"),
+    ("socket_errors_total", {"protocol": "tcp"}, "inet_sk_error_report"),
+    ("socket_errors_total", {"protocol": "udp"}, "inet_sk_error_report"),
+    ("drops_total", {"protocol": "udp", "reason": "socket_rcvbuff"}, "kfree_skb"),
+    ("udp_queue_failures_total", {}, "udp_fail_queue_rcv_skb"),
+)
+# Since when the kernel says of a packet that came in for which socket it was dropped.
+DROPS_SINCE = (6, 11)
 
 
 class Namespace:
@@ -544,6 +569,35 @@ def healthy(report, agent):
     report.check("nothing is missing in the agent's own book", faults)
 
 
+def tracepoints(scrape):
+    """{name: why it is not heard, or nothing}"""
+    return {dict(key)["tracepoint"]: "" if n else dict(key)["reason"]
+            for key, n in scrape.samples["mpc_bpf_agent_tracepoint_attached"].items()}
+
+
+def counted(scrape):
+    """{fact: whether anything was, or why not}, of all facts."""
+    why, found = tracepoints(scrape), {}
+    if not why["kfree_skb"] and tuple(map(int, re.findall(r"\d+", platform.release())[:2])) < DROPS_SINCE:
+        why["kfree_skb"] = "this kernel has no socket in kfree_skb; there is one since {}.{}".format(*DROPS_SINCE)
+    for name, labels, tracepoint in FACTS:
+        family = f"network_{name}" + ("_count" if name.endswith("_seconds") else "")
+        seen = scrape.sum(family, **labels) > 0
+        found[" ".join((name.removesuffix("_total"), *labels.values()))] = "" if seen else why[tracepoint] or "nothing"
+    return found
+
+
+def complete(report, agent):
+    """Each fact of the profile was counted by now, or its tracepoint is not there."""
+    scrape = Scrape(agent.metrics())
+    wanted = set(re.findall(r"^  network_(\w+):$", PROFILE.read_text(), re.M))
+    faults = [f"{name} is not looked at" for name in wanted - {name for name, _, _ in FACTS}]
+    faults += [f"{fact}: {why}" for fact, why in counted(scrape).items() if why and "there is one since" not in why]
+    report.check("all facts of the profile were counted, or have no tracepoint here", faults)
+    if sys.argv[1:]:
+        Path(sys.argv[1]).write_text(json.dumps({"tracepoints": tracepoints(scrape), "facts": counted(scrape)}))
+
+
 def costs(report, agent):
     scrape = Scrape(agent.metrics())
     runs = scrape.samples.get("mpc_bpf_agent_program_runs_total", {})
@@ -594,6 +648,7 @@ def main():
             other_family(report, watch, one, two)
             restarted(report, watch, a, program, folder, three, two)
             healthy(report, agent)
+            complete(report, agent)
             costs(report, agent)
         before(report, folder, program, a, b, one, two)
     return report.status()
