@@ -5,7 +5,8 @@ and comes back, a member of etcd too, PostgreSQL is restarted, a node is cut off
 another one shows a wrong certificate. After each of these the agent's counters, gauges and
 histograms equal the books.
 
-36-wallet.py [TRANSACTIONS]    700 unless said; 5,000 are the long run
+36-wallet.py [TRANSACTIONS [MINUTES]]    700 as fast as may be unless said otherwise; with MINUTES
+                                         they are spread over so long: 1400 35 is the long run
 """
 # must-run-on-reference
 # timeout: 1500
@@ -26,22 +27,25 @@ LOST = 12  # seconds until a peer that says nothing is lost
 class Run:
     """A cluster, its agent, and what is known of lives that have ended."""
 
-    def __init__(self, report, cluster, agent, each):
+    def __init__(self, report, cluster, agent, each, seconds):
         self.report, self.cluster, self.agent, self.each = report, cluster, agent, each
+        self.rate = ("--rate", round(each / seconds, 3)) if seconds else ()
+        self.limit = 300 + 2 * seconds
         self.lives, self.seed, self.began = {}, 50, 0
         page, truths = cluster.look(agent)
         self.first = Scrape(page), truths
 
     @contextlib.contextmanager
-    def load(self, *options):
+    def load(self, *options, spread=True):
         """A share of the transactions, with whatever is done meanwhile."""
         self.seed += 1
         process = live.Process(*self.cluster.command("load", "--seed", self.seed, "--transactions", self.each,
-                                                     "--dkgs", 2, *(options or ("--faults", "all"))),
+                                                     "--dkgs", 2, *(self.rate if spread else ()),
+                                                     *(options or ("--faults", "all"))),
                                log=self.cluster.folder / f"load-{self.seed}.log")
         try:
             yield process
-            status = process.child.wait(300)
+            status = process.child.wait(self.limit)
             if status:
                 raise RuntimeError(f"mpc-driver load ended with {status}: {process.said()[-300:]}")
             self.began += self.each
@@ -93,7 +97,8 @@ def killed_node(run):
     run.report.check("a killed node, the others miss a peer", run.gauge("mpc_connected_peers", "1", 3))
     run.report.check("a killed node, four are active", run.gauge("mpc_active_nodes", "1", 4))
     del run.first[1]["5"]  # its second life began under watch
-    with run.load("--faults", "none"):
+    # At once: an agent shows what it counted of a node for five minutes after its end.
+    with run.load("--faults", "none", spread=False):
         pass
     cluster.fault("--start-node", 5)
     with run.load():
@@ -169,18 +174,20 @@ def main():
     report = live.Report()
     live.need_root(report, "the whole wallet")
     each = int(sys.argv[1] if sys.argv[1:] else TRANSACTIONS) // PARTS
+    seconds = float(sys.argv[2]) * 60 / PARTS if sys.argv[2:] else 0
+    began = time.monotonic()
     with report.part("the whole wallet"):
         folder = live.scratch()
         programs = live.built("thin", folder)
         pack = live.packed(report, programs / "mpc-node", folder / "node.pack")
         with live.Cluster(programs, folder / "cluster", node=programs / "mpc-node.stripped") as cluster, \
                 live.Agent(folder, "--exe", cluster.node, "--pack", pack, "--program-stats") as agent:
-            run = Run(report, cluster, agent, each)
+            run = Run(report, cluster, agent, each, seconds)
             for part in (calm, killed_node, killed_etcd, restarted_postgres, partitioned_peer, wrong_certificate,
                          all_families):
                 with report.part(part.__name__):
                     part(run)
-            report.note(f"{run.began} transactions")
+            report.note(f"{run.began} transactions in {(time.monotonic() - began) / 60:.0f} minutes")
             report.check("no node ended but the one that was killed", cluster.dead())
     return report.status()
 
