@@ -72,12 +72,77 @@ const char *label_word(const struct label_draft *draft)
 	return draft->is_number || draft->is_key || draft->is_skip ? "" : "label ";
 }
 
+/* An argument of a C function has no name and no fields: arg0 to arg5, or what a function
+ * of the library tells of the object that it points to. */
+static bool is_c_argument(const char *path)
+{
+	if (strncmp(path, "arg", 3) != 0 || path[3] < '0' || path[3] > '5')
+		return false;
+	return !path[4] || (path[4] == '.' && strchr(path, '('));
+}
+
+static const char *integers_only(const struct label_draft *draft)
+{
+	for (size_t i = 0; i < draft->n_choices; i++)
+		if (draft->choices[i].raw[strspn(draft->choices[i].raw, "-0123456789")])
+			return "is of a C function, whose values are whole numbers";
+	return NULL;
+}
+
+/* NULL, or why the value cannot be one of a function of a shared library. */
+static const char *c_fault(const struct label_draft *draft)
+{
+	switch (draft->kind) {
+	case PROFILE_VALUE_ARG:
+		if (!is_c_argument(draft->path))
+			return "is of a C function, whose arguments are arg0 to arg5, or "
+			       "arg0.FUNCTION() with a function of the library that reads one field";
+		if (draft->is_number)
+			return "is an argument of a C function: it can be a label or a key, but not "
+			       "a number, for its type is not known";
+		if (draft->is_key && draft->path[4])
+			return "is a field: a key of a C function is an argument";
+		return integers_only(draft);
+	case PROFILE_VALUE_RETURN:
+		if (draft->is_number && strcmp(draft->path, "number") != 0)
+			return "is of a C function: what it returned is called number";
+		return integers_only(draft);
+	default:
+		return "is of a C function, which can only return";
+	}
+}
+
+static const char *rust_fault(const struct label_draft *draft)
+{
+	if (draft->now)
+		return "is read at the end of the call, which is done with functions of shared "
+		       "libraries only";
+	if (draft->skip_rest)
+		return "skips all others, which is done with functions of shared libraries only";
+	if (draft->kind == PROFILE_VALUE_ARG && strchr(draft->path, '(') &&
+	    !strstr(draft->path, "len()"))
+		return "calls a function, which is done with functions of shared libraries only";
+	return NULL;
+}
+
+/* Whether the value can be one of the function: of one of a shared library nothing is known
+ * but its registers. */
+static bool check_value(struct build *b, const struct label_draft *draft, const char *function)
+{
+	const char *why = profile_symbol(function) ? c_fault(draft) : rust_fault(draft);
+
+	if (why)
+		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key), "\"%.60s\" %s",
+			  draft->entry.name, why);
+	return !why;
+}
+
 size_t value_bind(struct build *b, const struct label_draft *draft, struct profile_func *func)
 {
 	for (size_t i = 0; i < func->n_values; i++)
 		if (is_same(&func->values[i], draft))
 			return i;
-	if (!library_check_value(b, draft, func->name))
+	if (!check_value(b, draft, func->name))
 		return 0;
 	if (func->n_values == PROFILE_FUNC_VALUES_MAX) {
 		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key),

@@ -3,8 +3,7 @@
  * Building a profile from its tree, top down: profile.c reads the document,
  * metric.c one metric, gauge.c what only a gauge has, source.c the functions that feed it,
  * span.c those that begin and end a span, label.c its labels, number.c what it measures of
- * a call, kernel.c what it asks of the kernel; library.c what is special of functions of shared
- * libraries.
+ * a call, kernel.c what it asks of the kernel; bind.c joins values and functions.
  * Nothing here stops at a fault; a profile with any is thrown away at the end.
  */
 #ifndef PROFILE_BUILD_H
@@ -138,10 +137,6 @@ void number_read(struct build *b, const struct tree_entry *entry, const char *of
 size_t value_bind(struct build *b, const struct label_draft *draft, struct profile_func *func);
 /* Makes it a number of the source's function. */
 void number_bind(struct build *b, const struct label_draft *number, struct profile_source *source);
-
-/* Whether the value can be one of the function: of one of a shared library nothing is known
- * but its registers. Adds a fault where it cannot. */
-bool library_check_value(struct build *b, const struct label_draft *draft, const char *function);
 
 void profile_choices_free(struct profile_choice *choices, size_t n);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "profile/build.h"
+#include "profile/profile.h"
 
 const char *profile_symbol(const char *function)
 {
@@ -71,67 +71,4 @@ size_t profile_libraries(const struct profile *profile, char **names, size_t max
 		n++;
 	}
 	return n;
-}
-
-/* An argument of a C function has no name and no fields: arg0 to arg5, or what a function
- * of the library tells of the object that it points to. */
-static bool is_c_argument(const char *path)
-{
-	if (strncmp(path, "arg", 3) != 0 || path[3] < '0' || path[3] > '5')
-		return false;
-	return !path[4] || (path[4] == '.' && strchr(path, '('));
-}
-
-static const char *integers_only(const struct label_draft *draft)
-{
-	for (size_t i = 0; i < draft->n_choices; i++)
-		if (draft->choices[i].raw[strspn(draft->choices[i].raw, "-0123456789")])
-			return "is of a C function, whose values are whole numbers";
-	return NULL;
-}
-
-/* NULL, or why the value cannot be one of a function of a shared library. */
-static const char *c_fault(const struct label_draft *draft)
-{
-	switch (draft->kind) {
-	case PROFILE_VALUE_ARG:
-		if (!is_c_argument(draft->path))
-			return "is of a C function, whose arguments are arg0 to arg5, or "
-			       "arg0.FUNCTION() with a function of the library that reads one field";
-		if (draft->is_number)
-			return "is an argument of a C function: it can be a label or a key, but not "
-			       "a number, for its type is not known";
-		if (draft->is_key && draft->path[4])
-			return "is a field: a key of a C function is an argument";
-		return integers_only(draft);
-	case PROFILE_VALUE_RETURN:
-		if (draft->is_number && strcmp(draft->path, "number") != 0)
-			return "is of a C function: what it returned is called number";
-		return integers_only(draft);
-	default:
-		return "is of a C function, which can only return";
-	}
-}
-
-static const char *rust_fault(const struct label_draft *draft)
-{
-	if (draft->now)
-		return "is read at the end of the call, which is done with functions of shared "
-		       "libraries only";
-	if (draft->skip_rest)
-		return "skips all others, which is done with functions of shared libraries only";
-	if (draft->kind == PROFILE_VALUE_ARG && strchr(draft->path, '(') &&
-	    !strstr(draft->path, "len()"))
-		return "calls a function, which is done with functions of shared libraries only";
-	return NULL;
-}
-
-bool library_check_value(struct build *b, const struct label_draft *draft, const char *function)
-{
-	const char *why = profile_symbol(function) ? c_fault(draft) : rust_fault(draft);
-
-	if (why)
-		fault_add(b->tree.page, tree_span(&b->tree, draft->entry.key), "\"%.60s\" %s",
-			  draft->entry.name, why);
-	return !why;
 }
