@@ -152,6 +152,11 @@ class Stack:
             self.receiver.server_close()
         return killed
 
+    def page(self, name):
+        """Where a page of Prometheus is: in Debian's, which has the older ones, elsewhere than in others."""
+        found = [path for path in (f"/classic/{name}", f"/{name}") if request(self.prometheus, path)[0] == 200]
+        return f"http://{self.prometheus}{found[0] if found else '/'}"
+
     def ask(self, path, **parameters):
         """What Prometheus' API answers; ValueError where it does not understand."""
         said = json.loads(request(self.prometheus, f"/api/v1/{path}?{urllib.parse.urlencode(parameters, doseq=True)}")[1])

@@ -53,13 +53,13 @@ holds() { curl -sS --noproxy '*' "$2" >"$out/answer" && grep -q "$1" "$out/answe
 runs() { grep -Eqs '^State:[[:space:]]+[^ZX]' "/proc/$1/status"; }
 
 # address_of WORD LOG: as the demo printed it
-address_of() { tr -d '\r' <"$2" | sed -n "s/^demo: $1  *\(http:[^ ]*\).*/\1/p"; }
+address_of() { tr -d '\r' <"$2" | sed -n "s/^demo: $1  .*\(http:[^ ]*\).*/\1/p"; }
 
 # Every target of Prometheus has been asked, and answers: itself, the agent, five nodes,
 # three members of etcd, two exporters.
 # shellcheck disable=SC2317 # called by within
 all_up() {
-	curl -sS --noproxy '*' "${1%graph}api/v1/targets" >"$out/targets" &&
+	curl -sS --noproxy '*' "${1%%/classic/*}/api/v1/targets" >"$out/targets" &&
 		[ "$(grep -o '"health":"[a-z]*"' "$out/targets" | sort | uniq -c | xargs)" = '12 health:up' ]
 }
 
@@ -89,8 +89,12 @@ follow() {
 		holds '<html' "${address%metrics}"
 	check "$name, Prometheus reaches all targets" "see $out/targets" \
 		within 20 all_up "$(address_of Prometheus "$log")"
+	check "$name, Prometheus has a page for expressions" "not at $(address_of Prometheus "$log")" \
+		holds 'graph_container' "$(address_of Prometheus "$log")"
+	check "$name, and one with the alerts" "not at $(address_of 'its alerts' "$log")" \
+		holds 'ByzantineDoubleVoteDetected' "$(address_of 'its alerts' "$log")"
 	check "$name, Alertmanager is there" "nothing of use at '$(address_of Alertmanager "$log")'" \
-		holds '"cluster"' "$(address_of Alertmanager "$log")api/v2/status"
+		holds '"cluster"' "$(address_of Alertmanager "$log")/api/v2/status"
 	kernel_objects "$log" >"$log.kernel"
 	check "$name, the agent holds programs and links" "$(xargs <"$log.kernel")" \
 		test "$(grep -c . "$log.kernel")" -ge 2
