@@ -4,7 +4,7 @@
 
 FOLDER holds mpc-node, mpc-driver and mpc-shapes with their debug information; FILE is
 a node with much more of it.
-Prints four tables, then the targets. Other tools are asked the same in turns with
+Prints five tables, then the targets. Other tools are asked the same in turns with
 ours, so that all that is said about speed is a ratio within this one run.
 """
 
@@ -21,6 +21,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import net
 from outside import (AGENT, ROOT, Taken, Unavailable, agent, bpftrace, first_line, need, output,
                      program_name, programs_of, running, scrape, status_of, total, wait_for)
 
@@ -376,6 +377,41 @@ def memory(targets, node, **_):
     targets.add(*MEMORY, f"{m['VmRSS']:.1f} MB", node["up"] == 5 and m["VmRSS"] < 16)
 
 
+# ---- 5: the network -------------------------------------------------------------------------------
+
+PACKET = ("program time of a message over TCP, both ends nodes", "under 4 of bpftrace's")
+CONNECTION = ("program time of a TCP connection, both ends nodes", "below tcplife's")
+STRANGER = ("  the same of a connection that is no node's", "below a half of tcplife's")
+
+
+def network(targets, folder, rounds, **_):
+    best, ns, absent = net.measure(folder, max(rounds // 5, 1))
+    alone = best["nobody"]
+    rows = [("ratio to nobody watching", *(f"{kind}{what}" for kind in net.KINDS for what in ("", ", processor")),
+             "ns a message", "ns a connection")]
+    for name, of in best.items():
+        share = [f"{of[kind][i] / alone[kind][i]:.2f}" for kind in net.KINDS for i in (0, 1)]
+        rows.append((name, *share, *(f"{ns[name][kind]:.0f}" if name in ns else "-" for kind in ("message", "connect"))))
+    table(rows, "<" + ">" * 8)
+    units = "; ".join(f"{kind}: {alone[kind][0]:.0f} {what} a second" for kind, what in net.KINDS.items())
+    print(f"\n  Nobody watching, {units}.\n  Best of {net.TIMES * max(rounds // 5, 1)} in turns: of what was done in a"
+          " second, and for a second of processors' time.\n  A message goes there and comes back; both ends of it, and of"
+          " a connection, are watched. ns: of programs\n  in the kernel, by its statistics, which are off while the rest is"
+          " measured; what others on this machine\n  cause meanwhile is taken off.")
+    for name, why in absent:
+        print(f"  {name} is not measured: {why}")
+    mine, theirs = ns["ours, a node"], ns.get("tcplife, libbpf-tools")
+    script = ns.get("bpftrace, three tracepoints")
+    if script:
+        times = mine["message"] / script["message"]
+        targets.add(*PACKET, f"{mine['message']:.0f} ns, {times:.1f}", times < 4)
+    if theirs:
+        targets.add(*CONNECTION, f"{mine['connect']:.0f} ns, theirs {theirs['connect']:.0f}",
+                    mine["connect"] < theirs["connect"])
+        stranger = ns["ours, of another process"]["connect"]
+        targets.add(*STRANGER, f"{stranger:.0f} ns", stranger < theirs["connect"] / 2)
+
+
 # ---- all of it ---------------------------------------------------------------------------------------
 
 
@@ -426,6 +462,7 @@ def main():
         else:
             print(f"\n4  The agent at five nodes\n\n  not measured: {why}")
             targets.absent([MEMORY])
+        attempt(targets, "5  The network", [PACKET, CONNECTION, STRANGER], network, **known)
     targets.show()
 
 

@@ -91,6 +91,27 @@ def programs_of(pid):
     return found
 
 
+def run_ns_of(pid):
+    """The time that the kernel has counted in all programs of a process, with run_statistics()."""
+    total_ns = 0
+    for info in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it is closed
+            total_ns += sum(map(int, re.findall(r"^run_time_ns:\s*(\d+)$", info.read_text(), re.M)))
+    return total_ns
+
+
+@contextlib.contextmanager
+def run_statistics():
+    """Has the kernel count what programs cost meanwhile."""
+    switch = Path("/proc/sys/kernel/bpf_stats_enabled")
+    before = switch.read_text()
+    switch.write_text("1")
+    try:
+        yield
+    finally:
+        switch.write_text(before)
+
+
 def program_name(number):
     bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
     return json.loads(output(bpftool, "--json", "prog", "show", "id", str(number))).get("name", "")
@@ -136,10 +157,10 @@ def total(samples, name, label=""):
 
 
 @contextlib.contextmanager
-def agent(exe, folder, *more):
+def agent(exe, folder, *more, stats=True):
     """The agent at work: yields it and its port as soon as it serves."""
     port, log = free_port(), folder / "agent.log"
-    with running([AGENT, "run", "--exe", exe, "--program-stats", "--web.listen-address",
+    with running([AGENT, "run", "--exe", exe, *["--program-stats"] * stats, "--web.listen-address",
                   f"127.0.0.1:{port}", *more], log) as process:
         wait_for("agent", 60, lambda: "msg=\"serving " in log.read_text(), process, log)
         yield process, port
