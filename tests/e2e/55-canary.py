@@ -313,19 +313,19 @@ class Wallet:
 
 def clean(report, name, images, marks):
     found = images.found(marks)
-    report.check(f"{name}: no mark in {len(images.places)} places, looked at {images.looks} times",
+    report.check(f"{name}, no mark in {len(images.places)} places, looked at {images.looks} times",
                  [f"{place} has of a {kind}" for place, kinds in found.items() for kind in sorted(kinds)])
 
 
 def searched(report, name, images, allowed, places):
     """What may be there, and is: each place was looked at."""
     found = images.found(allowed)
-    report.check(f"{name}: what belongs there is found in each place",
+    report.check(f"{name}, what belongs there is found in each place",
                  [f"nothing in {place}" for place in places if place not in found])
 
 
 def lies(report, name, marks, nodes):
-    report.check(f"{name}: every kind of mark lies in the nodes' memory", [
+    report.check(f"{name}, every kind of mark lies in the nodes' memory", [
         f"no {kind}" for kind, texts in marks.whole.items()
         if not any(text in image or text[::-1] in image for text in texts for image in nodes)])
 
@@ -337,9 +337,10 @@ def shared(first, second, step=1):
 
 
 def overlap(report, images, nodes, first):
-    report.check(f"a wallet: nor is anything that is no text of {len(nodes) >> 20} MB of the nodes' memory",
+    report.check(f"a wallet, nor is anything that is no text of {len(nodes) >> 20} MB of the nodes' memory",
                  [f"{piece.hex()} is in both" for piece in shared(images.last(), nodes)])
-    report.check("a wallet: though a node has the same as others", [] if len(shared(first, nodes, 8)) > 50 else ["little"])
+    report.check("a wallet, though a node has the same as others",
+                 [] if len(shared(first, nodes, 8)) > 50 else ["little"])
 
 
 def plant(agent, secret, unmarked, trace):
@@ -379,7 +380,7 @@ def look_while(images, pids, thread):
             live.wait_for("a call is under way", images.under_way, 3)
         images.look()
         thread.join(1)
-    return nodes
+    return [*nodes, of_nodes(pids)]
 
 
 def wallet(report, folder, trace):
@@ -412,7 +413,7 @@ def wallet(report, folder, trace):
         counted = Scrape(agent.metrics()).sum("mpc_votes_total")
         report.note(f"{images.looks} looks, {images.busy} of them with calls under way; {stored} votes stored; "
                     f"{len(images.places['memory'][-1]) >> 20} MB of memory; {', '.join(sorted(images.places))}")
-        report.check("a wallet: nodes worked while the agent was looked at", [] if images.busy and
+        report.check("a wallet, nodes worked while the agent was looked at", [] if images.busy and
                      min(stored, counted) > 2 * TRANSACTIONS else [f"{images.busy} looks, {stored}, {counted:g} votes"])
         lies(report, "a wallet", marks, nodes)
         clean(report, "a wallet", images, marks)
@@ -471,8 +472,8 @@ def network(report, folder, trace):
         counted = {way: Scrape(agent.metrics()).sum("network_bytes_total", protocol=way) for way in ("tcp", "udp")}
         report.note(f"{sent} bytes of plaintext sent; bytes of payload counted: {counted}")
         # it is at both ends, and each word goes there and back
-        report.check("a process: its plaintext was counted", [] if counted["tcp"] > 4 * (sent["TCP"] + sent["TLS"]) > 0 and
-                     counted["udp"] == 4 * sent["UDP"] > 0 else [f"{counted} of {sent}"])
+        report.check("a process, its plaintext was counted", [] if counted["tcp"] > 4 * (sent["TCP"] + sent["TLS"]) > 0
+                     and counted["udp"] == 4 * sent["UDP"] > 0 else [f"{counted} of {sent}"])
         lies(report, "a process", marks, nodes)
         clean(report, "a process", images, marks)
         searched(report, "a process", images, allowed, ("memory", "/", "/probes", "the log", "the trace"))
