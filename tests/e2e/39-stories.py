@@ -9,11 +9,7 @@ it shows each as what it is. At the end all that was counted equals the books.
 # must-run-on-reference
 # timeout: 400
 
-import contextlib
-import http.client
 import json
-import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -57,14 +53,8 @@ class Night:
 
     def post(self, protocol="frost"):
         """A transaction for the coordinator."""
-        member = self.cluster.members[COORDINATOR - 1]
-        connection = http.client.HTTPConnection(member["rest"], timeout=10)
-        with contextlib.closing(connection):
-            connection.request("POST", "/transactions", json.dumps({"to": "x", "amount": ONE, "protocol": protocol}),
-                               {"content-type": "application/json"})
-            answer = live.Answer(connection.getresponse())
-        if answer.status != 202:
-            raise RuntimeError(f"POST /transactions: {answer.status} {answer.text}")
+        live.post(self.cluster.members[COORDINATOR - 1]["rest"], "/transactions",
+                  {"to": "x", "amount": ONE, "protocol": protocol})
 
     def signatures(self, result, protocol="frost"):
         truth = self.cluster.truth(self.cluster.members[COORDINATOR - 1])
@@ -77,19 +67,6 @@ class Night:
         """One scrape, and what it lacks: {what: (what was expected, what is there)}."""
         self.report.check(name, [f"{what}: {expected} was expected, it is {there}"
                                  for what, (expected, there) in wanted(self.scrape()).items() if expected != there])
-
-
-@contextlib.contextmanager
-def stopped(pids):
-    """Processes that do not answer meanwhile."""
-    try:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 def children(pid):
@@ -118,7 +95,7 @@ def unrecorded_violation(night):
 def slow_signature(night):
     name, node = "mpc_signature_duration_seconds", {"node_id": str(COORDINATOR), "protocol": "frost"}
     before, done = dict(night.scrape().buckets(name, node)), night.signatures("success")
-    with stopped([night.cluster.members[SIGNER - 1]["pid"]]):
+    with live.stopped([night.cluster.members[SIGNER - 1]["pid"]]):
         night.post()
         time.sleep(SLOW)
     night.until_signed("success", done)
@@ -134,7 +111,7 @@ def timeouts(night):
     failed, scrape = night.signatures("failure"), night.scrape()
     before = scrape.sum(name, result="failure", **node)
     buckets = dict(scrape.buckets("mpc_signature_duration_seconds", node))
-    with stopped([night.cluster.members[SIGNER - 1]["pid"]]):
+    with live.stopped([night.cluster.members[SIGNER - 1]["pid"]]):
         for attempt in (1, 2):
             night.post()
             live.wait_for("the books have the attempt", lambda: in_flight(night, "sign_transaction"))
@@ -160,7 +137,7 @@ def endless_query(night):
     """PostgreSQL takes the query and never answers, and nobody gives up."""
     postgres = json.loads((night.cluster.folder / "state.json").read_text())["postgres"]["pid"]
     where = {"node_id": "1", "function": QUEUE}
-    with stopped(children(postgres)):
+    with live.stopped(children(postgres)):
         began = time.monotonic()
         live.wait_for("a query that waits", lambda: night.scrape().calls("1", QUEUE)["in_flight"], every=0.2)
         time.sleep(QUERY)

@@ -116,6 +116,19 @@ def _end(pid, started):
             time.sleep(0.05)
 
 
+@contextlib.contextmanager
+def stopped(pids):
+    """Processes that do nothing and do not answer meanwhile."""
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
 def never_interrupted(pids):
     """Gives all threads of these processes, and those they start, the first-in-first-out
     real-time policy: of threads with one priority none takes the processor from another,
@@ -355,18 +368,9 @@ class Cluster:
         wait_for("the nodes come to rest", still, seconds=90, every=0.2)
         return self.truths()
 
-    @contextlib.contextmanager
     def frozen(self):
         """The nodes do nothing at all meanwhile, by the clock neither."""
-        pids = [m["pid"] for m in self.members if alive(m["pid"])]
-        try:
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            yield
-        finally:
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+        return stopped([m["pid"] for m in self.members if alive(m["pid"])])
 
     def look(self, agent):
         """The page of an agent and the books of all nodes, which were the same before and after it:
