@@ -5,7 +5,7 @@ and comes back, a member of etcd too, PostgreSQL is restarted, a node is cut off
 another one shows a wrong certificate. After each of these the agent's counters, gauges and
 histograms equal the books.
 
-36-wallet.py [TRANSACTIONS [MINUTES]]    700 as fast as may be unless said otherwise; with MINUTES
+36-wallet.py [TRANSACTIONS [MINUTES]]    490 as fast as may be unless said otherwise; with MINUTES
                                          they are spread over so long: 1400 35 is the long run
 """
 # must-run-on-reference
@@ -19,7 +19,7 @@ import live
 from books import FAMILIES, Scrape, added, compare
 
 PARTS = 7  # so many loads share the transactions
-TRANSACTIONS = 700
+TRANSACTIONS = 490
 OUTAGE = 4  # seconds
 LOST = 12  # seconds until a peer that says nothing is lost
 
