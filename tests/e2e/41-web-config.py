@@ -125,15 +125,18 @@ def check_refusals(report, agent, certificates):
             ("TLS 1.2", 200, (*good, "--tls-max", "1.2"), "client"),
             ("TLS 1.1", 0, (*good, "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"), "client"),
             ("no certificate", 0, good, None), ("a certificate of another authority", 0, good, "stranger"),
+            # In TLS 1.3 a client is done before it hears that it is refused, and may find the connection gone.
+            ("no certificate, TLS 1.2", 0, (*good, "--tls-max", "1.2"), None),
             ("a server's certificate", 0, good, "server")):
         status, code, words = curl(agent, certificates, *options, client=client,
                                    path="/" if what == "the page" else "/metrics")
         if status != wanted or bool(code) != (wanted == 0):
             faults.append(f"{what}: {status}, not {wanted} (curl ends with {code}: {words})")
-        if what == "no certificate" and "alert" not in words:
+        if what == "no certificate, TLS 1.2" and "alert" not in words:
             faults.append(f"{what}: no alert says why: {words}")
     report.check("curl gets in with all that is asked for, and not without any of it", faults)
 
+    faults = []
     for path in ("/", "/probes", "/healthz", "/nothing"):
         faults += [path] if curl(agent, certificates, path=path)[0] != 401 else []
     report.check("every path is behind the password", faults)
@@ -145,21 +148,27 @@ def timed(agent, certificates, login):
     return status, time.monotonic() - began
 
 
+def is_alike(wrong, unknown, known):
+    """Of the quickest answers to each: a wrong password, a name that nobody has, a password that is known."""
+    return wrong * 0.6 < unknown < wrong * 1.7 and known < wrong * 0.6
+
+
 def check_time(report, agent, certificates):
     """A password that is known is quick; a name that is unknown takes as long as one that is known."""
     wrong, unknown, known = [], [], []
-    for i in range(12):  # in turn, and the quickest of each, since others use this machine too
+    for i in range(48):  # in turn, and the quickest of each, since others use this machine too
         wrong.append(timed(agent, certificates, f"prometheus:wrong{i}"))
         unknown.append(timed(agent, certificates, f"nobody{i}:wrong"))
         known.append(timed(agent, certificates, "prometheus:secret"))
+        quickest = [min(t for _, t in rows) for rows in (wrong, unknown, known)]
+        if i >= 11 and is_alike(*quickest):
+            break
     faults = [f"{rows} are not all refused" for rows in (wrong, unknown) if {s for s, _ in rows} != {401}]
     faults += [f"{known} are not all let in"] if {s for s, _ in known} != {200} else []
-    fastest = {name: min(t for _, t in rows) for name, rows in
-               (("wrong", wrong), ("unknown", unknown), ("known", known))}
-    report.note(", ".join(f"{name} {1000 * t:.0f} ms" for name, t in fastest.items()))
-    if fastest["unknown"] < fastest["wrong"] * 0.6 or fastest["unknown"] > fastest["wrong"] * 1.7:
-        faults.append(f"a name that nobody has is told apart by time: {fastest}")
-    faults += [f"a known password is checked again: {fastest}"] if fastest["known"] > fastest["wrong"] * 0.6 else []
+    words = "wrong {:.0f} ms, unknown {:.0f} ms, known {:.0f} ms".format(*(1000 * t for t in quickest))
+    report.note(words)
+    if not is_alike(*quickest):
+        faults.append(f"a name that nobody has is told apart by time, or a known password is checked again: {words}")
     report.check("passwords: bcrypt once, and alike for names that nobody has", faults)
 
 
@@ -195,7 +204,7 @@ class Prometheus(live.Process):
             free.bind(("127.0.0.1", 0))
             self.address = "127.0.0.1:%d" % free.getsockname()[1]
         (folder / "prometheus.yml").write_text(json.dumps({
-            "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms"},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
             "scrape_configs": [{
                 "job_name": "mpc-agents", "scheme": "https", "static_configs": [{"targets": [agent.address]}],
                 "basic_auth": {"username": "prometheus", "password": password},
@@ -248,7 +257,7 @@ def shown(agent, certificates):
         return secure.getpeercert()["serialNumber"]
 
 
-def check_rotation(report, prometheus, agent, certificates, times=5):
+def check_rotation(report, prometheus, agent, certificates, times=10):
     """Certificates change while Prometheus scrapes and curl opens connections as fast as it can."""
     began, stop, failed, done = time.time(), threading.Event(), [], [0]
 
@@ -273,7 +282,7 @@ def check_rotation(report, prometheus, agent, certificates, times=5):
         thread.join()
     report.check("a new certificate is shown to the next connection", faults)
     report.note(f"{done[0]} connections of curl while {times} certificates came and went")
-    down = prometheus.series(f"count_over_time((up == 0)[{int(time.time() - began) + 1}s:250ms])")
+    down = prometheus.series(f"count_over_time((up == 0)[{int(time.time() - began) + 1}s:1s])")
     report.check("certificates are exchanged under load, and no scrape fails",
                  failed + ([f"Prometheus: {down}"] if down else []) + ([] if done[0] > 2 * times else ["no load"]))
 
