@@ -82,11 +82,11 @@ def main():
         small = rows(report, "all functions of the small node are ready", probes(dev))
         report.check("the same as in the small node", different(said, small))
         # What it may have of its own is held down by the kernel, files are not: they can go again.
-        bound = size // 12
+        bound = size // 20
         done = probes(exe, "prlimit", f"--data={bound}")
         faults = [] if done.returncode == 0 and json.loads(done.stdout) == said else [
             f"status {done.returncode} within {bound} bytes: {done.stderr.strip()[-200:]}"]
-        report.check("memory of its own: at most a twelfth of the debug information", faults)
+        report.check("memory of its own: at most a twentieth of the debug information", faults)
         too_low = size // 256
         done = probes(exe, "prlimit", f"--data={too_low}")
         report.check("a bound that is too low is felt", [] if done.returncode else [f"{too_low} bytes were enough"])

@@ -26,8 +26,8 @@ struct origin {
 	enum debug_role role;
 };
 
-/* A subprogram DIE that stands for the copies of a function and leaves its name to the
- * declaration: that of a method is in its type. */
+/* A subprogram DIE that stands for the copies of a method and leaves its name to the declaration
+ * in its type, where that is in another unit. */
 struct link {
 	Dwarf_Off off, declaration;
 };
@@ -151,28 +151,38 @@ static int each_unit(struct scan *sc, int (*visit)(struct scan *, struct unit *,
 	return r;
 }
 
-/* First pass: which subprogram DIEs carry a wanted name. */
+/* Whether @named has a wanted name; then the subprogram DIE at @off is an origin. */
+static void add_origins(struct scan *sc, Dwarf_Off off, const struct unit_die *named)
+{
+	const struct wanted *w = wanted_at(sc, named->linkage_name);
+
+	if (!w)
+		w = wanted_at(sc, named->name);
+	/* one string can be wanted by several functions of the profile */
+	for (; w && w < sc->wanted.at + sc->wanted.n &&
+	       (w->str == named->linkage_name || w->str == named->name);
+	     w++)
+		*VEC_ADD(&sc->origins) = (struct origin){ off, w->func, w->role };
+}
+
+/* First pass: which subprogram DIEs carry a wanted name, or stand for the copies of a method
+ * whose declaration does. */
 static int find_origins(struct scan *sc, struct unit *unit, struct err *err)
 {
-	struct unit_die die;
+	struct unit_die die, declaration;
 
 	(void)err;
 	while (unit_next(unit, &die)) {
-		const struct wanted *w;
-
 		pages_move_on(&sc->pages, unit->pos);
 		if (die.tag != DW_TAG_subprogram)
 			continue;
-		if (die.abstract && die.origin)
+		add_origins(sc, die.off, &die);
+		if (!die.abstract || !die.origin)
+			continue;
+		if (unit_peek(unit, die.origin, &declaration))
+			add_origins(sc, die.off, &declaration);
+		else
 			*VEC_ADD(&sc->links) = (struct link){ die.off, die.origin };
-		w = wanted_at(sc, die.linkage_name);
-		if (!w)
-			w = wanted_at(sc, die.name);
-		/* one string can be wanted by several functions of the profile */
-		for (; w && w < sc->wanted.at + sc->wanted.n &&
-		       (w->str == die.linkage_name || w->str == die.name);
-		     w++)
-			*VEC_ADD(&sc->origins) = (struct origin){ die.off, w->func, w->role };
 	}
 	return 0;
 }
@@ -275,7 +285,7 @@ static int check_names(struct scan *sc, struct unit *unit, struct err *err)
 	return 0;
 }
 
-/* What stands for the copies of a method is an origin as its declaration is. */
+/* What stands for the copies of a method is an origin as its declaration in another unit is. */
 static void follow_links(struct scan *sc)
 {
 	VEC(struct origin) more = {};

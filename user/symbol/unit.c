@@ -258,8 +258,10 @@ bool unit_peek(const struct unit *u, Dwarf_Off off, struct unit_die *out)
 {
 	struct unit copy = *u;
 
+	if (off <= u->off || off >= (size_t)(u->end - u->base))
+		return false;
 	copy.pos = u->base + off;
-	return off > u->off && copy.pos < u->end && unit_next(&copy, out) && out->tag;
+	return unit_next(&copy, out) && out->tag;
 }
 
 static Elf_Data *section(Dwarf *dbg, const char *name, bool split)
