@@ -15,7 +15,8 @@ import json
 import re
 import sys
 
-TIMEOUT = 10
+from processes import request
+
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # About the agent, and what the kernel says of the node, of which the node keeps no books.
@@ -30,19 +31,11 @@ CALLS = {  # the agent's families about calls, and what the books call them
 }
 
 
-
-
 def get(address, path):
-    """What a local HTTP server answers; never by way of a proxy."""
-    connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise OSError(f"http://{address}{path} answers {answer.status}: {text.strip()}")
+    """What a local HTTP server answers where all is well."""
+    status, text = request(address, path)
+    if status != 200:
+        raise OSError(f"http://{address}{path} answers {status}: {text.strip()}")
     return text
 
 

@@ -107,8 +107,8 @@ static void join(struct agent *agent, struct node *node, size_t i, struct binary
 		 node->id, node->tgid, b->path, err.text);
 }
 
-/* True when the library is known to be there, or there is no use in looking again. */
-static bool look_for(struct agent *agent, struct node *node, size_t i, struct strbuf *lacking)
+/* Probes the library in the node, or adds to @lacking why it is not there. */
+static void look_for(struct agent *agent, struct node *node, size_t i, struct strbuf *lacking)
 {
 	_library_ struct library found = { .fd = -1 };
 	struct err err = {};
@@ -120,14 +120,13 @@ static bool look_for(struct agent *agent, struct node *node, size_t i, struct st
 		r = exe_read(found.fd, found.path, &exe, &err);
 	if (r < 0) {
 		strbuf_printf(lacking, "%s%s", lacking->len ? "; " : "", err.text);
-		return false;
+		return;
 	}
 	b = binary_library(agent, agent->libraries[i], &exe, &found.fd, mem_strdup(found.path));
 	if (b->attachment)
 		join(agent, node, i, b, &found);
 	else if (!b->resolving && !b->idle)
 		node->libraries[i] = b; /* it cannot be probed, and its rows say why */
-	return true;
 }
 
 /* --- what is not there ------------------------------------------------------------------------- */
