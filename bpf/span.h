@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Spans between calls of different functions: included by call.bpf.c, whose counters and
- * ways to read a value it uses.
+ * Spans between calls of different functions.
  *
  * The table is the kernel's hash map, because only there two processors that open the same
  * span at once are told which of them did. Functions without spans never come here.
  */
 #ifndef BPF_SPAN_H
 #define BPF_SPAN_H
+
+#include "bpf/call_book.h"
+#include "bpf/call_read.h"
+
+#define ENOSPC 28
+#define EEXIST 17
 
 /* Of one place while no profile has spans: sized by user space. */
 struct {
