@@ -106,9 +106,17 @@ struct agent {
 	double scrape_seconds;                /* how long the last scrape took to put together */
 };
 
-/* Reads the profile, checks the kernel, loads the programs. */
+/* In open.c: reads the profile, checks the kernel, loads the programs. */
 int agent_open(struct agent *agent, const struct options *options, struct err *err);
 void agent_close(struct agent *agent);
+/* What is heard of the network and what is not, for the log. */
+void agent_say_net(const struct agent *agent);
+/* What to do where there is nothing to see yet, for the log. */
+void agent_say_empty(const struct agent *agent);
+/* Whether nodes are known by functions of theirs; else by --exe or --pid alone. */
+bool agent_has_functions(const struct agent *agent);
+
+/* In agent.c: processes and what is counted for them. */
 
 /* Looks at all processes: probes and counts for new ones, lets go of ended ones.
  * With --exe or --pid the first look must find something to watch. */
@@ -134,19 +142,13 @@ void agent_free_cells(const struct agent *agent, uint64_t **cells);
 /* Books the spans that were never ended, and fills @out (may be NULL) with the open ones. */
 void agent_sweep(struct agent *agent, struct maps_spans *out);
 
-/* What is heard of the network and what is not, for the log. */
-void agent_say_net(const struct agent *agent);
-
-/* What to do where there is nothing to see yet, for the log. */
-void agent_say_empty(const struct agent *agent);
-
-/* Whether nodes are known by functions of theirs; else by --exe or --pid alone. */
-bool agent_has_functions(const struct agent *agent);
-
 /* Unix time. */
 double agent_now(void);
 /* The clock of the kernel programs. */
 uint64_t agent_monotonic_ns(void);
+
+/* A node that is in no table any more. */
+void node_free(struct node *node);
 
 /* Stops counting for the processes of an executable whose probes come off. */
 void agent_stop_nodes(struct agent *agent, const struct binary *binary);
