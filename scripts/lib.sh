@@ -12,3 +12,8 @@ die()  { warn "$@"; exit 1; }
 
 # is_tty: may a line be drawn over?
 is_tty() { [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; }
+
+# awk on what comes, as it comes: mawk, Debian's, would wait for 4 KiB of it.
+awk_live() {
+	if [[ $(awk -W version 2>&1 </dev/null) == mawk* ]]; then awk -W interactive "$@"; else awk "$@"; fi
+}

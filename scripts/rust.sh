@@ -23,7 +23,8 @@ digest() {
 
 # Says what cargo does: one line drawn over on a terminal, else one line now and then.
 progress() {
-	awk -v tty="$(is_tty && echo 1 || echo 0)" '
+	# shellcheck disable=SC2016 # what is quoted is awk's
+	awk_live -v tty="$(is_tty && echo 1 || echo 0)" '
 		function now(  t) { "date +%s" | getline t; close("date +%s"); return t }
 		/^ *Compiling / {
 			n++
