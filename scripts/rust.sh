@@ -41,13 +41,13 @@ progress() {
 }
 
 # build_once FOLDER PROGRAM RECIPE TARGET: has the function RECIPE make FOLDER, unless PROGRAM is
-# there already. TARGET is where cargo works. One build at a time.
+# there already. TARGET is where cargo works. Each is built by one process; the others wait for it.
 build_once() {
 	local folder=$1 program=$2 recipe=$3 target=$4
 	if [ ! -x "$folder/$program" ]; then
 		mkdir -p "${folder%/*}"
-		exec 9>"$cache/cluster.lock"
-		flock -n 9 || { say "waiting for another build to finish"; flock 9; }
+		exec 9>"$folder.lock"
+		flock -n 9 || { say "waiting for another process to build it"; flock 9; }
 		[ -x "$folder/$program" ] || "$recipe"
 		# Others of this cache go when nothing has asked for them for two weeks.
 		find "$cache" -maxdepth 1 \( -name 'cluster-????????????????' -o \

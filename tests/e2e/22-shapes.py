@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every way an async call can look, in three builds: many polls on many threads, a
+"""Every way an async call can look, in three builds and by two compilers: many polls on many threads, a
 thousand calls in flight, recursion, generics, join!, select!, timeout, spawn,
 JoinSet, FuturesUnordered, async traits, #[instrument], panics, and every way to be
 cancelled. All counts equal the books of mpc-shapes.
@@ -9,7 +9,7 @@ Labels are compared value by value wherever `probes` says that the value is read
 Where it says that a value is unknown, calls under `unknown` and under the values must
 make the right sum and no value may have more calls than the books; it is said which.
 
-22-shapes.py [thin] [fat] [dev]
+22-shapes.py [thin] [fat] [dev] [debian]      debian: thin, of Debian's compiler
 """
 # must-run-on-reference
 # timeout: 600
@@ -25,6 +25,8 @@ from books import Comparison, Scrape, check_never, compare_functions, last_segme
 PROFILE = Path(__file__).with_name("shapes.yaml")
 FAMILIES = ("shape_flag_total", "shape_digit_total", "shape_colour_total")
 TIMES = 300
+BUILDS = {"thin": ("thin",), "fat": ("fat", "--shapes"), "dev": ("dev",),
+          "debian": ("thin", "--debian-rust", "--shapes")}
 
 # What mpc-shapes does with these makes no difference between Ok and Err, and the
 # optimiser keeps none: their results cannot be had in these builds. All others can.
@@ -99,7 +101,8 @@ def compare_durations(result, scrape, truth, shape, function):
 
 def one_build(report, build):
     folder = live.scratch()
-    programs = live.built(build, folder)
+    profile, *options = BUILDS[build]
+    programs = live.built(profile, folder, *options)
     functions = probes(programs / "mpc-shapes")
     report.check(f"{build}, every instance of every shape can be probed",
                  [line for f in functions.values() for line in f["refused"]])
@@ -139,7 +142,7 @@ def one_build(report, build):
 def main():
     report = live.Report()
     live.need_root(report, "shapes")
-    for build in sys.argv[1:] or ("thin", "fat", "dev"):
+    for build in sys.argv[1:] or BUILDS:
         with report.part(f"{build}, all of it"):
             one_build(report, build)
     return report.status()
