@@ -38,6 +38,12 @@ GNUTLS = {0: "success", -8: "wrong_version", -87: "nothing_in_common", -12: "ale
           -348: "certificate_rejected", -43: "certificate_rejected", -112: "no_certificate", -49: "no_certificate",
           -9: "malformed", -15: "malformed", -110: "connection_error", -54: "connection_error",
           -53: "connection_error"}
+VERSIONS = {2: "1.0", 3: "1.1", 4: "1.2", 5: "1.3", 255: "none"}
+LEVELS = {1: "warning", 2: "fatal"}
+ALERTS = {10: "unexpected_message", 20: "bad_record_mac", 40: "handshake_failure", 42: "bad_certificate",
+          43: "unsupported_certificate", 45: "certificate_expired", 46: "certificate_unknown", 47: "illegal_parameter",
+          48: "unknown_ca", 50: "decode_error", 51: "decrypt_error", 70: "protocol_version", 71: "insufficient_security",
+          80: "internal_error", 109: "missing_extension", 116: "certificate_required"}
 
 
 # ---- certificates -------------------------------------------------------------------
@@ -86,10 +92,18 @@ def client(certs, chain="client", ca="ca", least=None, most=None, weak=False):
     return context
 
 
-def call(port, context):
+def call(port, context, session=None, patience=LONG):
+    """What another call of the same context can resume."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=LONG) as sock, \
-            context.wrap_socket(sock, server_hostname="localhost") as tls:
+            context.wrap_socket(sock, server_hostname="localhost", session=session) as tls:
+        tls.settimeout(patience)
         tls.recv(100)
+        return tls.session
+    return None
+
+
+def call_again(port, context):
+    call(port, context, call(port, context))
 
 
 def send(port, data, pause=0.0, reset=False):
@@ -110,15 +124,18 @@ def hello(certs):
     return out.read()
 
 
-def clients(certs, port):
-    """What they offer, by name."""
+def clients(certs, port, patience=LONG):
+    """What they offer, by name. The good ones wait so long for a word of the server."""
     warnings.simplefilter("ignore", DeprecationWarning)  # an old version is what is offered
     old = ssl.TLSVersion.TLSv1_1
     first = hello(certs)
     return {
-        "good, 1.3": lambda: call(port, client(certs)),
-        "good, 1.2": lambda: call(port, client(certs, most=ssl.TLSVersion.TLSv1_2)),
+        "good, 1.3": lambda: call(port, client(certs), patience=patience),
+        "good, 1.2": lambda: call(port, client(certs, most=ssl.TLSVersion.TLSv1_2), patience=patience),
+        "comes again, 1.3": lambda: call_again(port, client(certs)),
+        "comes again, 1.2": lambda: call_again(port, client(certs, most=ssl.TLSVersion.TLSv1_2)),
         "trusts another authority": lambda: call(port, client(certs, ca="other")),
+        "trusts another authority, 1.2": lambda: call(port, client(certs, ca="other", most=ssl.TLSVersion.TLSv1_2)),
         "certificate of another authority": lambda: call(port, client(certs, "strange")),
         "the same, 1.2": lambda: call(port, client(certs, "strange", most=ssl.TLSVersion.TLSv1_2)),
         "expired certificate": lambda: call(port, client(certs, "old")),
@@ -162,12 +179,14 @@ class Server:
                 self.answer(sock)
 
 
-def welcome(certs, chain="server", most=None, ask=False):
+def welcome(certs, chain="server", least=None, most=None, ask=False):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certs / f"{chain}.pem", certs / f"{chain}.key")
     context.load_verify_locations(certs / "ca.pem")
     if ask:
         context.verify_mode = ssl.CERT_REQUIRED
+    if least:
+        context.minimum_version = least
     if most:
         context.maximum_version = most
 
@@ -193,6 +212,7 @@ def servers(certs):
     v12 = ssl.TLSVersion.TLSv1_2
     return [
         ("any", welcome(certs)), ("any", welcome(certs, most=v12)), ("any", welcome(certs, "strange")),
+        ("again", welcome(certs)), ("again", welcome(certs, most=v12)),
         ("any", welcome(certs, "old")), ("bare", welcome(certs, ask=True)), ("bare", welcome(certs, most=v12, ask=True)),
         ("1.3", welcome(certs, most=v12)), ("any", blurt(b"HTTP/1.0 400 No\r\n\r\n")), ("any", blurt(b"")),
         ("any", blurt(b"", 0.1, reset=True)), ("any", blurt(b"", 1.0)),
@@ -237,6 +257,13 @@ def counted(metrics, name, node, labels):
     return counts, scrape.sum(f"{name}_sum", node_id=node)
 
 
+def counted_calls(metrics, name, node, labels):
+    """{"VALUE VALUE …": count} of a counter, without what is 0."""
+    samples = Scrape(metrics).samples.get(name, {})
+    return {" ".join(dict(those)[label] for label in labels): int(count) for those, count in samples.items()
+            if count and dict(those)["node_id"] == node}
+
+
 def differences(got, want):
     return [f"{words}: {got.get(words, 0)} counted, {want.get(words, 0)} in the books"
             for words in sorted(got.keys() | want.keys()) if got.get(words, 0) != want.get(words, 0)]
@@ -275,6 +302,16 @@ def states(metrics, library):
 
 
 OPENSSL = ("mpc_openssl_handshake_duration_seconds", ("role", "version", "result", "certificate"))
+
+
+def compare_faults(report, name, metrics, node, books):
+    """What OpenSSL said of failures, with what it told the program."""
+    alerts = counted_calls(metrics, "mpc_openssl_alerts_received_total", node, ("description",))
+    errors = counted_calls(metrics, "mpc_openssl_errors_total", node, ("error",))
+    report.note(f"{name} was told {books['alerts']} and found {books['errors']}")
+    report.check(f"{name}: {sum(alerts.values())} alerts received, {len(alerts)} kinds",
+                 differences(alerts, books["alerts"]))
+    report.check(f"{name}: {sum(errors.values())} errors of its own, {len(errors)} kinds", differences(errors, books["errors"]))
 
 
 def drive(peer, certs):
@@ -344,6 +381,10 @@ def with_openssl(report, folder, certs):
         only_nodes(report, peer)
         books = drive(peer, certs)
         metrics = compare(report, "OpenSSL", agent, *OPENSSL, "peer", books["counts"], books["seconds"])
+        compare_faults(report, "OpenSSL", metrics, "peer", books)
+        resumed = {f"{role} {version} resumed ok" for role in ("client", "server") for version in ("1.2", "1.3")}
+        report.check("OpenSSL: handshakes are resumed by both roles, with both versions",
+                     [f"no {words}" for words in sorted(resumed - books["counts"].keys())])
         report.check("OpenSSL: all is seen to begin and to end", own_faults(metrics))
         peer.child.stdin.close()
         peer.stop()
@@ -367,7 +408,7 @@ def with_s_server(report, folder, certs):
                           certs / "server.pem", "-key", certs / "server.key", log=folder / "s_server.log",
                           stdin=subprocess.PIPE)
     port = int(server.until_said(r"ACCEPT 127\.0\.0\.1:(\d+)")[1])
-    peers = clients(certs, port)
+    peers = clients(certs, port, patience=0.1)
     with live.Agent(folder, "--profile", "openssl", "--pid", server.pid, "--node-id", "s", name="s_server-agent") as agent:
         agent.until_said(r"maps \S*libssl\.so\.3")
         for kind in kinds:
@@ -381,10 +422,34 @@ def with_s_server(report, folder, certs):
         if (begun, done) != (sum(counts.values()), counts.get("server 1.2 success ok", 0) + counts.get("server 1.3 success ok", 0)):
             faults.append(f"{begun} begun and {done} finished by its own count")
         report.check(f"s_server: {begun} handshakes by its own count, {done} finished", faults)
+        said = re.findall(r":error:0A[0-9A-F]{6}:SSL routines:[^:]*:([^:]*):", server.said())
+        found = {words: said.count(words) for words in said}
+        report.check(f"s_server: {len(said)} errors by its own words", [] if said else ["none"])
+        compare_faults(report, "s_server", agent.metrics(), "s", {
+            "alerts": {}, "errors": {words.replace(" ", "_"): count for words, count in found.items()}})
     server.child.stdin.close()
 
 
 # ---- the program with GnuTLS ---------------------------------------------------------------
+
+def gnutls_books(words):
+    """How handshakes ended, alerts received and sent: {"VALUE VALUE": count} of each."""
+    ends, received, sent = {}, {}, {}
+    for word in words:
+        what, count = word.split(":")
+        what = what.split("/")
+        if what[0] == "in":
+            books, label = received, ALERTS[int(what[1])]
+        elif what[0] == "out":
+            books, label = sent, f"{LEVELS[int(what[1])]} {ALERTS[int(what[2])]}"
+        elif what[0] == "gone":
+            books, label = ends, "none abandoned"
+        else:
+            books, label = ends, f"{VERSIONS[int(what[0])]} {GNUTLS.get(int(what[1]), 'unknown')}"
+        if int(count):
+            books[label] = books.get(label, 0) + int(count)
+    return ends, received, sent
+
 
 def with_gnutls(report, folder, certs):
     program = folder / "gnutls-server"
@@ -398,17 +463,20 @@ def with_gnutls(report, folder, certs):
         agent.until_said(r"maps \S*libgnutls\.so\.30")
         for job in clients(certs, port).values():
             all_at_once([job])
+        v12, v13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+        for answer in (welcome(certs), welcome(certs, "strange"), welcome(certs, most=v12, ask=True),
+                       welcome(certs, least=v13)):
+            server.child.stdin.write(f"connect {Server(answer).port}\n".encode() * TIMES)
         server.child.stdin.write(b"books\n")
         server.child.stdin.flush()
         words = server.until_said(r"\n(\S*.*gone:\d+)\n")[1].split()
-        books = {}
-        for word in words:
-            code, count = word.split(":")
-            label = "abandoned" if code == "gone" else GNUTLS.get(int(code), "unknown")
-            if int(count):
-                books[label] = books.get(label, 0) + int(count)
         report.note(f"GnuTLS said {' '.join(words)}")
-        metrics = compare(report, "GnuTLS", agent, "mpc_gnutls_handshake_duration_seconds", ("result",), "g", books)
+        ends, received, sent = gnutls_books(words)
+        metrics = compare(report, "GnuTLS", agent, "mpc_gnutls_handshake_duration_seconds", ("version", "result"), "g", ends)
+        for way, books, labels in (("received", received, ("description",)), ("sent", sent, ("level", "description"))):
+            counts = counted_calls(metrics, f"mpc_gnutls_alerts_{way}_total", "g", labels)
+            report.check(f"GnuTLS: {sum(books.values())} alerts {way}, {len(books)} kinds",
+                         differences(counts, books) if books else ["none"])
         report.check("GnuTLS: all is seen to begin and to end", own_faults(metrics))
     server.child.stdin.close()
     server.stop()

@@ -2,8 +2,11 @@
 /*
  * A server that makes TLS handshakes with GnuTLS, one after the other and without blocking,
  * asks for certificates of clients, and keeps books: how often gnutls_handshake() said what
- * last. Given a folder of certificates it prints its port; for each line that it reads it
- * prints its books as "CODE:COUNT …", abandoned handshakes as "gone:COUNT".
+ * last, with which version, which alerts came, and which it sent. Given a folder of
+ * certificates it prints its port. For the line "connect PORT" it makes a handshake as client
+ * that has no certificate and no TLS 1.3; for each other line it prints its books as
+ * "VERSION/CODE:COUNT … in/ALERT:COUNT … out/LEVEL/ALERT:COUNT …", abandoned handshakes as
+ * "gone:COUNT" at the end.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,8 +14,11 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,9 +26,12 @@
 #include <gnutls/gnutls.h>
 
 #define PATIENCE_MS 500
-#define CODES 1024 /* of errors, which are negative */
+#define CODES 1024   /* of errors, which are negative */
+#define VERSIONS 256 /* that GnuTLS has numbers for; the last one is none */
+#define ALERTS 256
 
-static unsigned long counts[CODES], gone;
+static unsigned long counts[VERSIONS][CODES], gone;
+static unsigned long alerts_in[ALERTS], alerts_out[3][ALERTS]; /* sent: by level */
 
 static int now_ms(void)
 {
@@ -50,36 +59,63 @@ static int handshake(gnutls_session_t session, int sock)
 	}
 }
 
-static void serve(int sock, gnutls_certificate_credentials_t credentials)
+/* How it ended, with which alerts. */
+static void book(gnutls_session_t session, int r)
 {
+	unsigned version = (unsigned)gnutls_protocol_get_version(session) % VERSIONS;
+	int level = 0, alert = gnutls_error_to_alert(r, &level);
+
+	if (r > 0) {
+		gone++;
+		return;
+	}
+	if (-r < CODES)
+		counts[version][-r]++;
+	if (r == GNUTLS_E_FATAL_ALERT_RECEIVED) /* to which there is no answer */
+		alerts_in[(unsigned)gnutls_alert_get(session) % ALERTS]++;
+	else if (r < 0 && gnutls_alert_send_appropriate(session, r) == 0)
+		alerts_out[level][(unsigned)alert % ALERTS]++;
+}
+
+/* One connection, as GNUTLS_SERVER or GNUTLS_CLIENT. */
+static void talk(int sock, gnutls_certificate_credentials_t credentials, unsigned role)
+{
+	bool server = role == GNUTLS_SERVER;
 	gnutls_session_t session;
 	int r;
 
 	fcntl(sock, F_SETFL, O_NONBLOCK);
-	gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK);
-	gnutls_priority_set_direct(session, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", NULL);
+	gnutls_init(&session, role | GNUTLS_NONBLOCK);
+	gnutls_priority_set_direct(session,
+				   server ? "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" :
+					    "NORMAL:-VERS-ALL:+VERS-TLS1.2",
+				   NULL);
 	gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
-	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-	gnutls_session_set_verify_cert(session, NULL, 0);
+	if (server)
+		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+	gnutls_session_set_verify_cert(session, server ? NULL : "localhost", 0);
 	gnutls_transport_set_int(session, sock);
 	r = handshake(session, sock);
 	if (r == 0)
 		gnutls_record_send(session, "welcome", 7);
-	else if (r < 0)
-		gnutls_alert_send_appropriate(session, r);
+	book(session, r);
 	gnutls_deinit(session);
 	close(sock);
-	if (r == 1)
-		gone++;
-	else if (-r < CODES)
-		counts[-r]++;
 }
 
 static void print_books(void)
 {
-	for (int i = 0; i < CODES; i++)
-		if (counts[i])
-			printf("%d:%lu ", -i, counts[i]);
+	for (int v = 0; v < VERSIONS; v++)
+		for (int i = 0; i < CODES; i++)
+			if (counts[v][i])
+				printf("%d/%d:%lu ", v, -i, counts[v][i]);
+	for (int a = 0; a < ALERTS; a++) {
+		if (alerts_in[a])
+			printf("in/%d:%lu ", a, alerts_in[a]);
+		for (int level = 0; level < 3; level++)
+			if (alerts_out[level][a])
+				printf("out/%d/%d:%lu ", level, a, alerts_out[level][a]);
+	}
 	printf("gone:%lu\n", gone);
 	fflush(stdout);
 }
@@ -99,26 +135,44 @@ static int listen_somewhere(void)
 	return fd;
 }
 
+static void connect_to(int port, gnutls_certificate_credentials_t credentials)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int sock = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (connect(sock, (struct sockaddr *)&at, sizeof(at)) == 0)
+		talk(sock, credentials, GNUTLS_CLIENT);
+	else
+		close(sock);
+}
+
 int main(int argc, char **argv)
 {
-	gnutls_certificate_credentials_t credentials;
+	gnutls_certificate_credentials_t credentials, bare;
 	struct pollfd p[2] = { { .fd = 0, .events = POLLIN }, { .events = POLLIN } };
 	char ca[512], cert[512], key[512], line[64];
 
 	signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdin, NULL, _IONBF, 0); /* or poll() would not see the next line */
 	snprintf(ca, sizeof(ca), "%s/ca.pem", argc > 1 ? argv[1] : ".");
 	snprintf(cert, sizeof(cert), "%s/server.pem", argc > 1 ? argv[1] : ".");
 	snprintf(key, sizeof(key), "%s/server.key", argc > 1 ? argv[1] : ".");
 	if (gnutls_certificate_allocate_credentials(&credentials) < 0 ||
+	    gnutls_certificate_allocate_credentials(&bare) < 0 ||
+	    gnutls_certificate_set_x509_trust_file(bare, ca, GNUTLS_X509_FMT_PEM) < 1 ||
 	    gnutls_certificate_set_x509_trust_file(credentials, ca, GNUTLS_X509_FMT_PEM) < 1 ||
 	    gnutls_certificate_set_x509_key_file(credentials, cert, key, GNUTLS_X509_FMT_PEM) < 0)
 		return 1;
 	p[1].fd = listen_somewhere();
 	while (p[1].fd >= 0 && poll(p, 2, -1) > 0) {
 		if (p[1].revents) /* before orders: who asks for books wants all of them */
-			serve(accept(p[1].fd, NULL, NULL), credentials);
+			talk(accept(p[1].fd, NULL, NULL), credentials, GNUTLS_SERVER);
 		else if (!fgets(line, sizeof(line), stdin))
 			return 0;
+		else if (strncmp(line, "connect ", 8) == 0)
+			connect_to(atoi(line + 8), bare);
 		else
 			print_books();
 	}

@@ -73,20 +73,99 @@ const char *label_word(const struct label_draft *draft)
 }
 
 /* An argument of a C function has no name and no fields: arg0 to arg5, or what a function
- * of the library tells of the object that it points to. */
-static bool is_c_argument(const char *path)
+ * of the library tells of the object that it points to. Goes on behind it. */
+static bool is_c_argument(const char **path)
 {
-	if (strncmp(path, "arg", 3) != 0 || path[3] < '0' || path[3] > '5')
+	const char *p = *path, *call;
+
+	if (strncmp(p, "arg", 3) != 0 || p[3] < '0' || p[3] > '5')
 		return false;
-	return !path[4] || (path[4] == '.' && strchr(path, '('));
+	p += 4;
+	call = *p == '.' ? strchr(p, ')') : NULL;
+	*path = call ? call + 1 : p;
+	return *p != '.' || call;
 }
 
-static const char *integers_only(const struct label_draft *draft)
+/* The second of two, where the first is the result; else @path. */
+static const char *behind_result(const char *path)
+{
+	size_t size = strlen(PROFILE_RETURNED);
+
+	return strncmp(path, PROFILE_RETURNED, size) == 0 ? path + size : path;
+}
+
+static bool is_c_path(const char *path, bool now)
+{
+	const char *second = now ? behind_result(path) : path;
+
+	if (second != path)
+		return is_c_argument(&second) && !*second;
+	if (!is_c_argument(&path))
+		return false;
+	if (!*path)
+		return true;
+	if (strncmp(path, PROFILE_AND, strlen(PROFILE_AND)) != 0)
+		return false;
+	path += strlen(PROFILE_AND);
+	return is_c_argument(&path) && !*path;
+}
+
+/* Up to the dot of a pair, with it; of a single number nothing. */
+static size_t first_of(const char *raw)
+{
+	const char *dot = strchr(raw, '.');
+
+	return dot ? (size_t)(dot - raw) + 1 : 0;
+}
+
+/* How many of the choices are pairs that begin as choice @at does; 0 where an earlier one does. */
+static size_t count_alike(const struct label_draft *draft, size_t at)
+{
+	const char *raw = draft->choices[at].raw;
+	size_t size = first_of(raw), n = 0;
+
+	for (size_t i = 0; i < draft->n_choices; i++) {
+		const char *other = draft->choices[i].raw;
+
+		if (first_of(other) != size || strncmp(raw, other, size) != 0)
+			continue;
+		if (i < at)
+			return 0;
+		n++;
+	}
+	return n;
+}
+
+/* The tests that tell them apart: one for the first numbers of pairs, and for each of those,
+ * or for all single numbers, one for every 16. */
+static size_t count_tests(const struct label_draft *draft)
+{
+	size_t n = draft->n_choices && first_of(draft->choices[0].raw) ? 1 : 0;
+
+	for (size_t i = 0; i < draft->n_choices; i++)
+		n += (count_alike(draft, i) + TEST_CHOICES_MAX - 1) / TEST_CHOICES_MAX;
+	return n;
+}
+
+static const char *choices_fault(const struct label_draft *draft)
 {
 	for (size_t i = 0; i < draft->n_choices; i++)
-		if (draft->choices[i].raw[strspn(draft->choices[i].raw, "-0123456789")])
+		if (draft->choices[i].raw[strspn(draft->choices[i].raw, "-0123456789.")])
 			return "is of a C function, whose values are whole numbers";
+	if (count_tests(draft) > TESTS_MAX)
+		return "tells more pairs apart than can be: of up to two first numbers, with up to "
+		       "16 second ones each, or of one with 32";
 	return NULL;
+}
+
+/* Whether all arguments of the path are asked for something. */
+static bool is_asked(const char *path)
+{
+	const char *and;
+
+	path = behind_result(path);
+	and = strstr(path, PROFILE_AND);
+	return path[4] == '.' && (!and|| and[strlen(PROFILE_AND) + 4] == '.');
 }
 
 /* NULL, or why the value cannot be one of a function of a shared library. */
@@ -94,19 +173,22 @@ static const char *c_fault(const struct label_draft *draft)
 {
 	switch (draft->kind) {
 	case PROFILE_VALUE_ARG:
-		if (!is_c_argument(draft->path))
+		if (!is_c_path(draft->path, draft->now))
 			return "is of a C function, whose arguments are arg0 to arg5, or "
 			       "arg0.FUNCTION() with a function of the library that reads one field";
 		if (draft->is_number)
 			return "is an argument of a C function: it can be a label or a key, but not "
 			       "a number, for its type is not known";
+		if (draft->now && !is_asked(draft->path))
+			return "is an argument itself, which is there only when the call begins: "
+			       "\"now\" is for arg0.FUNCTION()";
 		if (draft->is_key && draft->path[4])
 			return "is a field: a key of a C function is an argument";
-		return integers_only(draft);
+		return choices_fault(draft);
 	case PROFILE_VALUE_RETURN:
 		if (draft->is_number && strcmp(draft->path, "number") != 0)
 			return "is of a C function: what it returned is called number";
-		return integers_only(draft);
+		return choices_fault(draft);
 	default:
 		return "is of a C function, which can only return";
 	}
@@ -122,6 +204,11 @@ static const char *rust_fault(const struct label_draft *draft)
 	if (draft->kind == PROFILE_VALUE_ARG && strchr(draft->path, '(') &&
 	    !strstr(draft->path, "len()"))
 		return "calls a function, which is done with functions of shared libraries only";
+	if (draft->pair)
+		return "is of two arguments, which is done with functions of shared libraries only";
+	if (draft->n_choices > TEST_CHOICES_MAX)
+		return "has more than 16 values, which is done with functions of shared libraries "
+		       "only";
 	return NULL;
 }
 

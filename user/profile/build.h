@@ -16,10 +16,11 @@
 #include "profile/tree.h"
 #include "profile/word.h"
 
-#define CHOICES_MAX 16       /* raw values of one captured value */
+#define CHOICES_MAX 32       /* raw values of one captured value … */
+#define TEST_CHOICES_MAX 16  /* … told apart by one test: of a Rust function all of an enum */
 #define TESTS_MAX 3          /* enums told apart to find one value: Ok.Accepted takes two */
 #define LABEL_VALUES_MAX 100 /* of one label over all sources */
-#define SERIES_MAX 512       /* of one metric, "unknown" counted in */
+#define SERIES_MAX 640       /* of one metric, "unknown" counted in */
 
 struct build {
 	struct tree tree;
@@ -40,7 +41,8 @@ struct label_draft {
 	struct profile_choice *choices; /* constant: the first one's label */
 	size_t n_choices;
 	enum profile_value_kind kind;
-	const char *path; /* ARG */
+	const char *path; /* ARG; of two arguments: both, with PROFILE_AND between them */
+	char *pair;       /* … to be freed */
 };
 
 /* A metric while its sources are read. */

@@ -27,10 +27,16 @@ void profile_choices_free(struct profile_choice *choices, size_t n)
 	free(choices);
 }
 
+static void label_clear(struct label_draft *label)
+{
+	profile_choices_free(label->choices, label->n_choices);
+	free(label->pair);
+}
+
 void labels_free(struct label_draft *labels, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		profile_choices_free(labels[i].choices, labels[i].n_choices);
+		label_clear(&labels[i]);
 	free(labels);
 }
 
@@ -65,7 +71,7 @@ static const char *raw_form(const char *raw)
 {
 	if (strcmp(raw, "true") == 0 || strcmp(raw, "false") == 0)
 		return "booleans";
-	return raw[strspn(raw, "-0123456789")] == '\0' ? "numbers" : "variants";
+	return raw[strspn(raw, "-0123456789.")] == '\0' ? "numbers" : "variants";
 }
 
 static bool is_below(const char *raw, const char *above)
@@ -243,19 +249,67 @@ static void read_outcomes(struct build *b, const struct tree_entry *entry,
 	}
 }
 
+/* An argument and its fields, or NULL with a fault. */
+static const char *read_argument_word(struct build *b, const struct tree_entry *arg,
+				      const char *whose)
+{
+	const char *text = tree_text(&b->tree, arg, whose);
+	struct word_fault fault;
+
+	if (!text || word_is_argument(text, &fault))
+		return text;
+	build_word_fault(b, arg->value, "argument", &fault);
+	return NULL;
+}
+
 static void read_path(struct build *b, const struct tree_entry *arg, const char *what,
 		      struct label_draft *draft)
 {
 	_free_ char *whose = mem_printf("%s of %s", arg->name, what);
-	struct word_fault fault;
 
 	draft->kind = PROFILE_VALUE_ARG;
-	draft->path = tree_text(&b->tree, arg, whose);
-	if (draft->path && word_is_argument(draft->path, &fault))
+	draft->path = read_argument_word(b, arg, whose);
+	draft->usable &= draft->path != NULL;
+}
+
+/* Two arguments, whose values are told apart as pairs. */
+static void read_pair(struct build *b, const struct tree_entry *arg, const char *what,
+		      struct label_draft *draft)
+{
+	_free_ char *whose = mem_printf("%s of %s", arg->name, what);
+	size_t n;
+	_free_ struct tree_entry *items = tree_list(&b->tree, arg, whose, &n);
+	const char *first = items ? read_argument_word(b, &items[0], whose) : NULL;
+	const char *second = n == 2 && first ? read_argument_word(b, &items[1], whose) : NULL;
+
+	draft->kind = PROFILE_VALUE_ARG;
+	draft->usable &= second != NULL;
+	if (items && n != 2)
+		fault_add(b->tree.page, tree_value_span(&b->tree, arg),
+			  "%s is one argument, or a list of two", whose);
+	if (second)
+		draft->path = draft->pair = mem_printf("%s" PROFILE_AND "%s", first, second);
+}
+
+/* Of two arguments every raw value is a pair of numbers, and of one none is. */
+static void check_pairs(struct build *b, const struct tree_entry *from, const char *what,
+			struct label_draft *draft)
+{
+	for (size_t i = 0; i < draft->n_choices; i++) {
+		const char *raw = draft->choices[i].raw;
+		bool number = strcmp(raw_form(raw), "numbers") == 0;
+		bool pair = number && strchr(raw, '.');
+
+		if (draft->pair ? pair : !number || !pair)
+			continue;
+		fault_add(
+			b->tree.page, tree_span(&b->tree, from->key),
+			pair ? "%s has \"%s\", a pair of numbers: those are of two arguments, in a list" :
+			       "%s has \"%s\", which is no pair of numbers, and its arguments are two",
+			what, raw);
+		draft->usable = false;
 		return;
-	if (draft->path)
-		build_word_fault(b, arg->value, "argument", &fault);
-	draft->usable = false;
+	}
 }
 
 static void read_argument(struct build *b, const struct tree_entry *arg,
@@ -271,7 +325,12 @@ static void read_argument(struct build *b, const struct tree_entry *arg,
 			b->tree.page, tree_span(&b->tree, arg->key),
 			"%s lacks the key \"values\", a map of what the argument is to what the label says",
 			what);
-	read_path(b, arg, what, draft);
+	if (arg->value->type == YAML_SEQUENCE_NODE)
+		read_pair(b, arg, what, draft);
+	else
+		read_path(b, arg, what, draft);
+	if (draft->usable)
+		check_pairs(b, arg, map, draft);
 }
 
 /* The one of arg, now, return and outcome that stands there, or N_KEYS with a fault. */
@@ -320,10 +379,13 @@ static void read_captured(struct build *b, const struct tree_entry *entry, const
 	}
 	draft->kind = source == KEY_RETURN ? PROFILE_VALUE_RETURN : PROFILE_VALUE_OUTCOME;
 	map = mem_printf("%s of %s", label_keys[source].name, what);
-	if (source == KEY_RETURN)
-		read_choices(b, &got[source], &got[KEY_SKIP], map, draft);
-	else
+	if (source == KEY_OUTCOME) {
 		read_outcomes(b, &got[source], &got[KEY_SKIP], map, draft);
+		return;
+	}
+	read_choices(b, &got[source], &got[KEY_SKIP], map, draft);
+	if (draft->usable)
+		check_pairs(b, &got[source], map, draft);
 }
 
 struct label_draft *label_read(struct build *b, const struct tree_entry *entry, const char *what)

@@ -35,7 +35,9 @@ struct profile_value {
 	bool is_key;    /* a hash of it is, to find calls of the same; there are none either */
 	bool now;       /* ARG: as it is whenever the call counts, else as when it began */
 	bool skip_rest; /* metrics leave out what no choice names, too */
-	char *path; /* for ARG: "self.pool.len()"; for a number of RETURN: "Ok.len()"; otherwise "" */
+	/* for ARG: "self.pool.len()", of a C function also two with PROFILE_AND between them,
+	 * whose raw values are pairs, "20.134"; for a number of RETURN: "Ok.len()"; otherwise "" */
+	char *path;
 	struct profile_choice *choices;
 	size_t n_choices;
 	unsigned line; /* where the profile asks for it, 1-based */
@@ -43,6 +45,8 @@ struct profile_value {
 
 #define PROFILE_SIZE_MAX (1024 * 1024) /* bytes of YAML */
 #define PROFILE_FUNC_VALUES_MAX 4
+#define PROFILE_AND " and "
+#define PROFILE_RETURNED "return" PROFILE_AND /* the first of two is what was returned */
 
 /* A function named by the profile; each name stands once, however many metrics it feeds. */
 struct profile_func {

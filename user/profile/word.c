@@ -146,6 +146,13 @@ static bool is_number(const char *text, size_t size)
 	return size > 0 && size <= 19 && strspn(text, "0123456789") >= size;
 }
 
+static bool is_signed(const char *text, size_t size)
+{
+	size_t minus = size && text[0] == '-';
+
+	return is_number(text + minus, size - minus);
+}
+
 /* `arg0.SSL_version()`: an argument of a C function, and a function that tells something of
  * what it points to. */
 static bool is_asked(const char *text, size_t at, size_t size)
@@ -205,9 +212,10 @@ bool word_is_result(const char *text, struct word_fault *fault)
 
 bool word_is_raw(const char *text, struct word_fault *fault)
 {
-	size_t minus = text[0] == '-', at = 0, n = 0, size;
+	size_t at = 0, n = 0, size = segment(text);
 
-	if (is_number(text + minus, strlen(text + minus)))
+	if (is_signed(text, size) &&
+	    (!text[size] || is_signed(text + size + 1, strlen(text + size + 1))))
 		return true;
 	for (;; at += size + 1) {
 		size = segment(text + at);

@@ -31,7 +31,7 @@ bool word_is_function(const char *text, struct word_fault *fault);
 bool word_is_argument(const char *text, struct word_fault *fault);
 /* A number of a result, Ok, Ok.len() or Ok.Accepted.count, that may be read: no secret. */
 bool word_is_result(const char *text, struct word_fault *fault);
-/* A raw value of the program: true, 42, Pending, Ok.Accepted. */
+/* A raw value of the program: true, 42, Pending, Ok.Accepted; of two numbers 20.134. */
 bool word_is_raw(const char *text, struct word_fault *fault);
 /* A time, 30s, 5m, 2h or 7d, or "never", which is 0. */
 bool word_is_duration(const char *text, uint64_t *seconds, struct word_fault *fault);

@@ -192,32 +192,67 @@ static bool is_harmless(const struct insn *in)
 	       (in->op == OP_CONST && in->dst != REG_RAX);
 }
 
+static bool is_load(const struct insn *in, unsigned base)
+{
+	return in->op == OP_LOAD && in->dst == REG_RAX && in->size >= 4 && in->mem.base == base &&
+	       in->mem.index == REG_NONE && in->mem.disp >= INT32_MIN && in->mem.disp <= INT32_MAX;
+}
+
+/* The function jumps to @target where a pointer is NULL: what it returns there. */
+static bool returns_constant(const struct code *code, uint64_t target, int64_t *out)
+{
+	size_t i = code_find(code, target);
+
+	if (i == CODE_NONE || i + 1 >= code->n || code->at[i].op != OP_CONST ||
+	    code->at[i].dst != REG_RAX || code->at[i + 1].op != OP_RET)
+		return false;
+	*out = (int32_t)code->at[i].imm;
+	return true;
+}
+
+/* A load of a pointer, then `test`, `je` to a constant, and the load of a field. */
+static bool is_guarded(const struct code *code, size_t i, struct handed_field *out)
+{
+	const struct insn *in = &code->at[i];
+
+	if (i + 3 >= code->n || in[0].size != 8 || in[1].op != OP_TEST || in[1].dst != REG_RAX ||
+	    in[1].src != REG_RAX || in[1].size != 8 || in[2].op != OP_JCC || in[2].cc != CC_E ||
+	    !is_load(&in[3], REG_RAX) || !returns_constant(code, in[2].target, &out->absent))
+		return false;
+	out->guarded = true;
+	out->guard = (struct abi_recipe){ .width = 8, .tail = (int32_t)in[0].mem.disp };
+	out->read = (struct abi_recipe){ .n_steps = 1,
+					 .add = { (int32_t)in[0].mem.disp },
+					 .width = in[3].size,
+					 .tail = (int32_t)in[3].mem.disp };
+	return true;
+}
+
 bool handed_is_getter(const struct image *image, uint64_t low, uint64_t high,
-		      struct abi_recipe *out)
+		      struct handed_field *out)
 {
 	_cleanup_(code_freep) struct code *code = NULL;
 	const struct insn *load = NULL;
-	bool returns = false;
 
+	*out = (struct handed_field){};
 	if (high <= low || high - low > GETTER_MAX ||
 	    code_decode(image, low, high, &code, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < code->n; i++) {
 		const struct insn *in = &code->at[i];
 
-		if (in->op == OP_RET) {
-			returns = true;
-			break;
-		}
-		if (in->op == OP_LOAD && !load && in->dst == REG_RAX && in->size >= 4 &&
-		    in->mem.base == REG_RDI && in->mem.index == REG_NONE &&
-		    in->mem.disp >= INT32_MIN && in->mem.disp <= INT32_MAX)
+		if (in->op == OP_RET)
+			return load;
+		if (!load && is_load(in, REG_RDI)) {
 			load = in;
-		else if (!is_harmless(in) || (!load && in->op == OP_CONST && in->dst == REG_RDI))
+			out->read = (struct abi_recipe){ .width = in->size,
+							 .tail = (int32_t)in->mem.disp };
+			if (is_guarded(code, i, out))
+				i += 3;
+		} else if (!is_harmless(in) ||
+			   (!load && in->op == OP_CONST && in->dst == REG_RDI)) {
 			return false;
+		}
 	}
-	if (!load || !returns)
-		return false;
-	*out = (struct abi_recipe){ .width = load->size, .tail = (int32_t)load->mem.disp };
-	return true;
+	return false;
 }

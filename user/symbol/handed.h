@@ -33,9 +33,17 @@ const char *handed_import(const struct image *image, uint64_t addr);
 size_t handed_targets(const struct image *image, const struct function *fn, size_t insn,
 		      uint64_t *out, size_t max);
 
-/* Whether the code is a function that returns a field of what its first argument points to
- * and does nothing else: then *@out reads it, from the register that is for the caller to say. */
+/* How a function reads; the registers are for the caller to say. */
+struct handed_field {
+	struct abi_recipe read;
+	bool guarded;            /* the pointer on the way may be NULL: … */
+	struct abi_recipe guard; /* … this reads it, … */
+	int64_t absent;          /* … and that is then returned */
+};
+
+/* Whether the code is a function that returns a field of what its first argument points to,
+ * or a field of what such a field points to, and does nothing else: then *@out reads it. */
 bool handed_is_getter(const struct image *image, uint64_t low, uint64_t high,
-		      struct abi_recipe *out);
+		      struct handed_field *out);
 
 #endif

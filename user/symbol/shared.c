@@ -41,28 +41,139 @@ static const struct image_symbol *exported(const struct image *image, const char
 
 /* --- values ---------------------------------------------------------------------------- */
 
-/* An int, by the numbers that the profile gives labels or leaves out. */
-static void choose(const struct profile_value *want, struct abi_recipe recipe,
-		   struct plan_value *out)
+/* Tests while they are made: of one number, or of two that are told apart as a pair. */
+struct chooser {
+	const struct profile_value *want;
+	struct handed_field from[2]; /* where the numbers are */
+	struct plan_value *out;
+};
+
+/* A test more of the same number; NULL where there is no room for one. */
+static struct plan_test *add_test(struct chooser *c, const struct abi_recipe *recipe)
 {
-	struct plan_test *test = &out->tests[0];
+	struct plan_test *test;
 
-	out->n_tests = 1;
-	test->recipe = recipe;
-	test->choices = mem_array(want->n_choices, sizeof(*test->choices));
-	test->n_choices = want->n_choices;
-	test->otherwise.skip = want->skip_rest;
-	for (size_t i = 0; i < want->n_choices; i++) {
-		const struct profile_choice *c = &want->choices[i];
-		uint64_t raw = (uint64_t)strtoll(c->raw, NULL, 10);
+	if (c->out->n_tests == ABI_TESTS_MAX)
+		return NULL;
+	test = &c->out->tests[c->out->n_tests++];
+	test->recipe = *recipe;
+	test->otherwise.skip = c->want->skip_rest;
+	return test;
+}
 
-		if (recipe.width < 8)
-			raw &= (1ULL << 8 * recipe.width) - 1;
-		test->choices[i] =
-			(struct plan_choice){ .raw = raw,
-					      .label = c->label ? mem_strdup(c->label) : NULL,
-					      .skip = !c->label };
+static uint64_t raw_of(const struct abi_recipe *recipe, long long n)
+{
+	return recipe->width < 8 ? (uint64_t)n & ((1ULL << 8 * recipe->width) - 1) : (uint64_t)n;
+}
+
+/* What follows where the number is that of choice @i; of the first one of a pair: test @next. */
+static struct plan_choice outcome(const struct chooser *c, size_t i, uint64_t raw, unsigned next)
+{
+	const char *label = next ? NULL : c->want->choices[i].label;
+
+	return (struct plan_choice){ .raw = raw,
+				     .label = label ? mem_strdup(label) : NULL,
+				     .next = next,
+				     .skip = !next && !label };
+}
+
+/* Adds it to the last one of tests of a number, or to one more, which the others come to. */
+static bool add_choice(struct chooser *c, struct plan_test **test, struct plan_choice choice)
+{
+	struct plan_test *last = *test;
+
+	if (last->n_choices == ABI_CHOICES_MAX) {
+		*test = add_test(c, &last->recipe);
+		if (!*test) {
+			free(choice.label);
+			return false;
+		}
+		last->otherwise = (struct plan_choice){ .next = (unsigned)c->out->n_tests - 1 };
+		last = *test;
 	}
+	last->choices = mem_grow(last->choices, last->n_choices + 1, sizeof(*last->choices));
+	last->choices[last->n_choices++] = choice;
+	return true;
+}
+
+/* The pointer on the way to a field may be NULL: then the function says @absent. */
+static struct plan_test *add_guard(struct chooser *c, const struct handed_field *from,
+				   const char *before)
+{
+	struct plan_test *guard = add_test(c, &from->guard);
+	size_t size = strlen(before);
+
+	if (!guard)
+		return NULL;
+	guard->choices = mem_array(1, sizeof(*guard->choices));
+	guard->n_choices = 1;
+	guard->choices[0].skip = c->want->skip_rest;
+	for (size_t i = 0; i < c->want->n_choices; i++) {
+		const char *raw = c->want->choices[i].raw;
+
+		if (strncmp(raw, before, size) == 0 && atoll(raw + size) == from->absent)
+			guard->choices[0] = outcome(c, i, 0, 0);
+	}
+	guard->otherwise = (struct plan_choice){ .next = (unsigned)c->out->n_tests };
+	return add_test(c, &from->read);
+}
+
+/* Tests of the last number of choices that begin with @before. */
+static bool tell_last(struct chooser *c, const struct handed_field *from, const char *before)
+{
+	struct plan_test *test =
+		from->guarded ? add_guard(c, from, before) : add_test(c, &from->read);
+	size_t size = strlen(before);
+
+	for (size_t i = 0; test && i < c->want->n_choices; i++) {
+		const char *raw = c->want->choices[i].raw;
+		uint64_t n;
+
+		if (strncmp(raw, before, size) != 0)
+			continue;
+		n = raw_of(&from->read, strtoll(raw + size, NULL, 10));
+		if (!add_choice(c, &test, outcome(c, i, n, 0)))
+			return false;
+	}
+	return test;
+}
+
+/* One test of the first number, and then those of the second. */
+static bool tell_pairs(struct chooser *c)
+{
+	struct plan_test *first = add_test(c, &c->from[0].read);
+
+	if (c->from[0].guarded)
+		return false;
+	for (size_t i = 0; i < c->want->n_choices; i++) {
+		const char *raw = c->want->choices[i].raw;
+		_free_ char *before = mem_strndup(raw, strcspn(raw, ".") + 1);
+		uint64_t n = raw_of(&first->recipe, strtoll(raw, NULL, 10));
+		bool told = false;
+
+		for (size_t k = 0; k < first->n_choices; k++)
+			told |= first->choices[k].raw == n;
+		if (told)
+			continue;
+		if (!add_choice(c, &first, outcome(c, i, n, (unsigned)c->out->n_tests)) ||
+		    !tell_last(c, &c->from[1], before))
+			return false;
+	}
+	return true;
+}
+
+/* Numbers, by what the profile gives labels or leaves out. */
+static bool choose(const struct profile_value *want, const struct handed_field *from,
+		   const struct handed_field *second, struct plan_value *out, struct strbuf *why)
+{
+	struct chooser c = { .want = want, .from = { *from }, .out = out };
+
+	if (second)
+		c.from[1] = *second;
+	if (second ? tell_pairs(&c) : tell_last(&c, from, ""))
+		return true;
+	strbuf_puts(why, "it takes more tests than there may be");
+	return false;
 }
 
 /* Argument registers in their order (System V ABI 1.0, figure 3.4). */
@@ -76,7 +187,7 @@ static uint8_t argument_register_of(const char *path)
 
 /* Where the function called @name, and nothing else that it does, reads a field of what
  * its argument points to. */
-static bool field_read(const struct image *image, const char *name, struct abi_recipe *out,
+static bool field_read(const struct image *image, const char *name, struct handed_field *out,
 		       struct strbuf *why)
 {
 	const struct image_symbol *sym = exported(image, name);
@@ -91,26 +202,44 @@ static bool field_read(const struct image *image, const char *name, struct abi_r
 	return false;
 }
 
-/* What arg0.NAME() says: a field of what the argument points to. */
-static bool ask(const struct work *w, const struct profile_value *want, bool at_end,
-		struct plan_value *out, struct strbuf *why)
+/* Whether it is a pair that begins with what the function returned. */
+static bool has_result(const char *path)
 {
-	struct abi_recipe recipe = {};
-	_free_ char *name = mem_strndup(want->path + 5, strlen(want->path + 5) - 2);
-	uint8_t reg = argument_register_of(want->path);
+	return strncmp(path, PROFILE_RETURNED, strlen(PROFILE_RETURNED)) == 0;
+}
 
-	if (!field_read(w->rs->image, name, &recipe, why))
+/* Where arg0 is, or what arg0.NAME() says: a field of what the argument points to. */
+static bool find_number(const struct work *w, const char *path, bool at_end,
+			struct handed_field *out, struct strbuf *why)
+{
+	uint8_t reg = has_result(path) ? ABI_REG_RAX : argument_register_of(path);
+	_free_ char *name = NULL;
+
+	*out = (struct handed_field){ .read = { .in_register = 1, .width = INT_SIZE, .reg = reg } };
+	if (reg == ABI_REG_RAX || path[4] != '.')
+		return true;
+	name = mem_strndup(path + 5, strcspn(path + 5, "("));
+	if (!field_read(w->rs->image, name, out, why))
 		return false;
-	recipe.reg = reg;
-	if (at_end) {
-		if (w->saved != reg) {
-			strbuf_puts(why, "only one argument is known after the call");
-			return false;
-		}
-		recipe.reg = ABI_REG_SAVED;
+	if (at_end && w->saved != reg) {
+		strbuf_puts(why, "only one argument is known after the call");
+		return false;
 	}
-	choose(want, recipe, out);
+	out->read.reg = out->guard.reg = at_end ? ABI_REG_SAVED : reg;
 	return true;
+}
+
+/* A label of one argument or of two. */
+static bool read_argument(const struct work *w, const struct profile_value *want, bool at_end,
+			  struct plan_value *out, struct strbuf *why)
+{
+	const char *second = strstr(want->path, PROFILE_AND);
+	struct handed_field from[2];
+
+	if (!find_number(w, want->path, at_end, &from[0], why) ||
+	    (second && !find_number(w, second + strlen(PROFILE_AND), at_end, &from[1], why)))
+		return false;
+	return choose(want, &from[0], second ? &from[1] : NULL, out, why);
 }
 
 static bool read_value(const struct work *w, const struct profile_value *want, bool at_end,
@@ -118,29 +247,24 @@ static bool read_value(const struct work *w, const struct profile_value *want, b
 {
 	struct abi_recipe recipe = { .in_register = 1, .width = INT_SIZE };
 
-	if (want->kind == PROFILE_VALUE_RETURN && made_elsewhere) {
+	if ((want->kind == PROFILE_VALUE_RETURN || has_result(want->path)) && made_elsewhere) {
 		strbuf_puts(why, "where it ends by a jump to a function that is not the library's, "
 				 "what that one returns is not seen");
 		return false;
 	}
 	if (want->kind == PROFILE_VALUE_RETURN) {
 		recipe.reg = ABI_REG_RAX;
+		if (!want->is_number)
+			return choose(want, &(struct handed_field){ .read = recipe }, NULL, out,
+				      why);
 		out->reading = PLAN_SIGNED;
 		out->n_tests = 1;
 		out->tests[0].recipe = recipe;
-		if (!want->is_number) {
-			out->reading = PLAN_LABEL;
-			choose(want, recipe, out);
-		}
 		return true;
 	}
-	if (strchr(want->path, '('))
-		return ask(w, want, at_end, out, why);
+	if (!want->is_key)
+		return read_argument(w, want, at_end, out, why);
 	recipe.reg = argument_register_of(want->path);
-	if (!want->is_key) {
-		choose(want, recipe, out);
-		return true;
-	}
 	recipe.width = 8;
 	out->reading = PLAN_KEY;
 	out->n_tests = 1;
@@ -148,12 +272,18 @@ static bool read_value(const struct work *w, const struct profile_value *want, b
 	return true;
 }
 
+/* The argument that is asked when the call ends. */
+static const char *asked_of(const char *path)
+{
+	return has_result(path) ? path + strlen(PROFILE_RETURNED) : path;
+}
+
 /* Whether the value is read where the site is: at the start, at an end, or at both. */
 static bool is_read_at(const struct profile_value *want, enum abi_site_kind kind)
 {
-	bool result = want->kind == PROFILE_VALUE_RETURN;
+	bool result = want->kind == PROFILE_VALUE_RETURN || has_result(want->path);
 
-	return want->now || result == (kind == ABI_SITE_RETURN);
+	return (want->now && !result) || result == (kind == ABI_SITE_RETURN);
 }
 
 static void add_values(struct work *w, struct plan_site *site, bool made_elsewhere)
@@ -324,7 +454,7 @@ static void look_at(struct resolver *rs, unsigned func, const char *library,
 
 	for (unsigned v = 0; v < pf->n_values && w.saved == ABI_REG_NONE; v++)
 		if (pf->values[v].now)
-			w.saved = argument_register_of(pf->values[v].path);
+			w.saved = argument_register_of(asked_of(pf->values[v].path));
 	w.row = plan_add_row(rs->plan, func, PLAN_READY, mem_printf("exported by %s", library),
 			     NULL, NULL);
 	if (profile_is_handed(rs->profile->funcs[func].name))

@@ -250,7 +250,26 @@ static void refuses_maps(void **state)
 		  " looks into more than 3 enums; the values of one are as many as it can tell" },
 		{ LABEL("x: {return: {A: a, B: a, C: a, D: a, E: a, F: a, G: a, H: a, I: a, J: a, "
 			"K: a, L: a, M: a, N: a, O: a, P: a, Q: a}}"),
-		  7, 116, "Q", "return" OF " has more than 16 values" },
+		  7, 7, "x",
+		  "\"x\" has more than 16 values, which is done with functions of shared libraries only" },
+		{ LABEL("x: {arg: n, values: {1.5: a}}"), 7, 11, "arg",
+		  "values" OF
+		  " has \"1.5\", a pair of numbers: those are of two arguments, in a list" },
+		{ LABEL("x: {return: {1.5: a}}"), 7, 11, "return",
+		  "return" OF
+		  " has \"1.5\", a pair of numbers: those are of two arguments, in a list" },
+		{ LABEL("x: {arg: [n, m], values: {1.5: a, 2: b}}"), 7, 11, "arg",
+		  "values" OF
+		  " has \"2\", which is no pair of numbers, and its arguments are two" },
+		{ LABEL("x: {arg: [n, m], values: {A.B: a}}"), 7, 11, "arg",
+		  "values" OF
+		  " has \"A.B\", which is no pair of numbers, and its arguments are two" },
+		{ LABEL("x: {arg: [n], values: {1.5: a}}"), 7, 16, "[n]",
+		  "arg" OF " is one argument, or a list of two" },
+		{ LABEL("x: {arg: [n, a::b], values: {1.5: a}}"), 7, 20, "a::b",
+		  "argument \"a::b\" must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
+		{ LABEL("x: {arg: [n, m], values: {1.5: a}}"), 7, 7, "x",
+		  "\"x\" is of two arguments, which is done with functions of shared libraries only" },
 	};
 
 	(void)state;

@@ -75,6 +75,28 @@ static void reads_values_of_c(void **state)
 	profile_free(profile);
 }
 
+#define TEN(first)                                                                       \
+	first "0: a, " first "1: a, " first "2: a, " first "3: a, " first "4: a, " first \
+	      "5: a, " first "6: a, " first "7: a, " first "8: a, " first "9: a"
+
+static void reads_pairs(void **state)
+{
+	struct profile *profile =
+		parse_good(SOURCE("{arg: [arg0, arg1.f_kind()], values: {" TEN("20.1") ", " TEN(
+			"20.2") ", " TEN("20.3") ", 20.1: one, 20.2: two}, skip: others}"));
+	const struct profile_value *v = &profile->funcs[0].values[0];
+
+	(void)state;
+	assert_string_equal(v->path, "arg0" PROFILE_AND "arg1.f_kind()");
+	assert_int_equal(v->n_choices, 32);
+	assert_string_equal(v->choices[31].raw, "20.2");
+	profile_free(profile);
+	profile = parse_good(SOURCE("{now: [return, arg0.f()], values: {-12.1: a, -16.1: b}}"));
+	assert_string_equal(profile->funcs[0].values[0].path, PROFILE_RETURNED "arg0.f()");
+	assert_true(profile->funcs[0].values[0].now);
+	profile_free(profile);
+}
+
 static void refuses_names(void **state)
 {
 	static const struct fault_case cases[] = {
@@ -97,6 +119,20 @@ static void refuses_what_c_does_not_tell(void **state)
 		  "\"x\" is of a C function, whose arguments are arg0 to arg5, or arg0.FUNCTION() with a function of the library that reads one field" },
 		{ SOURCE("{arg: arg0, values: {A: a}}"), 6, 47, "x",
 		  "\"x\" is of a C function, whose values are whole numbers" },
+		{ SOURCE("{arg: [return, arg1], values: {1.1: a}}"), 6, 47, "x",
+		  "\"x\" is of a C function, whose arguments are arg0 to arg5, or arg0.FUNCTION() with a function of the library that reads one field" },
+		{ SOURCE("{now: [return, arg1], values: {1.1: a}}"), 6, 47, "x",
+		  "\"x\" is an argument itself, which is there only when the call begins: \"now\" is for arg0.FUNCTION()" },
+		{ SOURCE("{now: [arg0.f(), arg1], values: {1.1: a}}"), 6, 47, "x",
+		  "\"x\" is an argument itself, which is there only when the call begins: \"now\" is for arg0.FUNCTION()" },
+		{ SOURCE("{arg: [arg0, arg1],\n      values: {" TEN("1.1") ", " TEN(
+			  "1.2") ", 2.1: b}}"),
+		  6, 47, "x",
+		  "\"x\" tells more pairs apart than can be: of up to two first numbers, with up to 16 second ones each, or of one with 32" },
+		{ SOURCE("{arg: arg0, values: {" TEN("1") ",\n      " TEN("2") ",\n      " TEN(
+			  "3") ",\n      1: a, 2: a, 3: a}}"),
+		  9, 19, "3",
+		  "values of label \"x\" of a source of metric \"x_total\" has more than 32 values" },
 		{ SOURCE("{outcome: {returned: a}}"), 6, 47, "x",
 		  "\"x\" is of a C function, which can only return" },
 		{ HEAD COUNTER "    from: 'a.so:f'\n    value: {arg: arg1}\n", 7, 5, "value",
@@ -135,6 +171,7 @@ int main(void)
 		cmocka_unit_test(tells_libraries_apart),
 		cmocka_unit_test(lists_the_libraries),
 		cmocka_unit_test(reads_values_of_c),
+		cmocka_unit_test(reads_pairs),
 		cmocka_unit_test(refuses_names),
 		cmocka_unit_test(refuses_what_c_does_not_tell),
 	};

@@ -149,7 +149,7 @@ static void bounds_series(void **state)
 		{ HEAD "  x_total:\n    type: counter\n" TAIL "    labels:\n      p: " SIX(
 			  "p") "\n      q: " SIX("q") "\n      r: " SIX("r") "\n      s: one\n",
 		  3, 3, "x_total",
-		  "metric \"x_total\" would have 1024 series (each label with \"unknown\"); 512 is the most" },
+		  "metric \"x_total\" would have 1024 series (each label with \"unknown\"); 640 is the most" },
 	};
 
 	(void)state;

@@ -210,14 +210,17 @@ static void results(void **state)
 static void raw_values(void **state)
 {
 	static const char *const good[] = {
-		"true",    "false",   "0",           "-1",     "9223372036854775807",
-		"Pending", "CGGMP24", "Ok.Accepted", "Err.A.B"
+		"true",    "false",   "0",           "-1",      "9223372036854775807",
+		"Pending", "CGGMP24", "Ok.Accepted", "Err.A.B", "20.134",
+		"-12.-1"
 	};
 	static const char form[] =
 		"must be true, false, a number or a variant like Pending or Ok.Accepted";
 	static const struct word_case bad[] = {
 		{ "-", 0, 1, form },
-		{ "1.5", 0, 1, form },
+		{ "1.5.2", 0, 1, form },
+		{ "1.", 0, 1, form },
+		{ "1.A", 0, 1, form },
 		{ "12345678901234567890", 0, 20, form },
 		{ "Ok::Accepted", 0, 12, form },
 		{ "Ok(x)", 0, 5, form },

@@ -12,6 +12,11 @@
 #define NOINLINE __attribute__((noinline))
 #define HIDDEN __attribute__((visibility("hidden")))
 
+struct kind {
+	long pad;
+	int number;
+};
+
 struct object {
 	int version;
 	int state;
@@ -20,6 +25,7 @@ struct object {
 	int server;
 	long result;
 	int shares[4];
+	struct kind *kind;
 };
 
 int imported(struct object *o);
@@ -45,6 +51,21 @@ int lib_doubled(const struct object *o)
 int lib_checked(const struct object *o)
 {
 	return o ? o->server : 0;
+}
+
+int lib_kind(const struct object *o)
+{
+	return o->kind ? o->kind->number : -7;
+}
+
+int lib_kind_sure(const struct object *o)
+{
+	return o->kind->number;
+}
+
+int lib_kind_or_version(const struct object *o)
+{
+	return o->kind ? o->kind->number : o->version;
 }
 
 int lib_counts(struct object *o)

@@ -119,7 +119,7 @@ static void finds_targets(void **state)
 	function_free(fn);
 }
 
-static bool is_getter(const char *name, struct abi_recipe *out)
+static bool is_getter(const char *name, struct handed_field *out)
 {
 	const struct image_symbol *sym = library_symbol(image, name);
 
@@ -128,19 +128,40 @@ static bool is_getter(const char *name, struct abi_recipe *out)
 
 static void knows_functions_that_read(void **state)
 {
-	struct abi_recipe r;
+	struct handed_field r;
 
 	(void)state;
 	assert_true(is_getter("lib_version", &r));
-	assert_int_equal(r.width, 4);
-	assert_int_equal(r.tail, 0);
+	assert_int_equal(r.read.width, 4);
+	assert_int_equal(r.read.tail, 0);
+	assert_false(r.guarded);
 	assert_true(is_getter("lib_result", &r));
-	assert_int_equal(r.width, 8);
-	assert_int_equal(r.tail, 32);
+	assert_int_equal(r.read.width, 8);
+	assert_int_equal(r.read.tail, 32);
 	assert_false(is_getter("lib_doubled", &r));
 	assert_false(is_getter("lib_checked", &r));
 	assert_false(is_getter("lib_counts", &r));
 	assert_false(is_getter("lib_plain", &r));
+}
+
+/* Of what a field points to, if there is such a thing. */
+static void knows_those_that_look_before(void **state)
+{
+	struct handed_field r;
+
+	(void)state;
+	assert_true(is_getter("lib_kind", &r));
+	assert_true(r.guarded);
+	assert_int_equal(r.guard.width, 8);
+	assert_int_equal(r.guard.n_steps, 0);
+	assert_int_equal(r.guard.tail, 56);
+	assert_int_equal(r.read.n_steps, 1);
+	assert_int_equal(r.read.add[0], 56);
+	assert_int_equal(r.read.width, 4);
+	assert_int_equal(r.read.tail, 8);
+	assert_int_equal(r.absent, -7);
+	assert_false(is_getter("lib_kind_sure", &r));
+	assert_false(is_getter("lib_kind_or_version", &r));
 }
 
 int main(void)
@@ -151,6 +172,7 @@ int main(void)
 		cmocka_unit_test(names_imports),
 		cmocka_unit_test(finds_targets),
 		cmocka_unit_test(knows_functions_that_read),
+		cmocka_unit_test(knows_those_that_look_before),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

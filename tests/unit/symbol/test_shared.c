@@ -119,6 +119,100 @@ static void reads_values(void **state)
 	plan_free(plan);
 }
 
+static void expect_choice(const struct plan_choice *c, uint64_t raw, const char *label,
+			  unsigned next, bool skip)
+{
+	assert_int_equal(c->raw, raw);
+	if (label)
+		assert_string_equal(c->label, label);
+	else
+		assert_null(c->label);
+	assert_int_equal(c->next, next);
+	assert_int_equal(c->skip, skip);
+}
+
+/* A test of the first number, and one of the second for each of those. */
+static void tells_pairs_apart(void **state)
+{
+	struct plan *plan = plan_for(
+		HEAD "    from:\n"
+		     "      - function: '" L "lib_plain'\n"
+		     "        labels:\n"
+		     "          p: {arg: [arg1, arg0.lib_version()], values: {1.5: a, 2.5: b, "
+		     "1.6: c}, skip: others}\n"
+		     "          r: {now: [return, arg0.lib_result()], values: {-1.7: d}}\n");
+	const struct plan_value *v = value_at(plan, ABI_SITE_START, "arg1 and arg0.lib_version()");
+
+	(void)state;
+	assert_non_null(v);
+	assert_int_equal(v->n_tests, 3);
+	assert_int_equal(v->tests[0].recipe.reg, ABI_REG_RSI);
+	assert_true(v->tests[0].recipe.in_register && !v->tests[1].recipe.in_register);
+	assert_int_equal(v->tests[1].recipe.reg, ABI_REG_RDI);
+	assert_int_equal(v->tests[0].n_choices, 2);
+	expect_choice(&v->tests[0].choices[0], 1, NULL, 1, false);
+	expect_choice(&v->tests[0].choices[1], 2, NULL, 2, false);
+	assert_int_equal(v->tests[1].n_choices, 2);
+	expect_choice(&v->tests[1].choices[1], 6, "c", 0, false);
+	expect_choice(&v->tests[2].choices[0], 5, "b", 0, false);
+	for (size_t t = 0; t < v->n_tests; t++)
+		assert_true(v->tests[t].otherwise.skip);
+	assert_null(value_at(plan, ABI_SITE_START, "now return and arg0.lib_result()"));
+	v = value_at(plan, ABI_SITE_RETURN, "now return and arg0.lib_result()");
+	assert_non_null(v);
+	assert_int_equal(v->tests[0].recipe.reg, ABI_REG_RAX);
+	assert_int_equal(v->tests[1].recipe.reg, ABI_REG_SAVED);
+	expect_choice(&v->tests[0].choices[0], 0xffffffff, NULL, 1, false);
+	expect_choice(&v->tests[1].choices[0], 7, "d", 0, false);
+	plan_free(plan);
+}
+
+/* More than one test holds are told by the next one, where none of the first fits. */
+static void tells_many_apart(void **state)
+{
+	_strbuf_ struct strbuf text = {};
+	const struct plan_value *v;
+	struct plan *plan;
+
+	(void)state;
+	strbuf_puts(&text,
+		    HEAD "    from: ['" L "lib_plain']\n    labels: {n: {arg: arg1, values: {");
+	for (int i = 0; i < 17; i++)
+		strbuf_printf(&text, "%s%d: v%d", i ? ", " : "", i, i);
+	strbuf_puts(&text, "}}}\n");
+	plan = plan_for(text.text);
+	v = value_at(plan, ABI_SITE_START, "arg1");
+	assert_int_equal(v->n_tests, 2);
+	assert_int_equal(v->tests[0].n_choices, 16);
+	expect_choice(&v->tests[0].otherwise, 0, NULL, 1, false);
+	assert_int_equal(v->tests[1].n_choices, 1);
+	assert_int_equal(v->tests[1].recipe.reg, ABI_REG_RSI);
+	expect_choice(&v->tests[1].choices[0], 16, "v16", 0, false);
+	expect_choice(&v->tests[1].otherwise, 0, NULL, 0, false);
+	plan_free(plan);
+}
+
+/* The pointer to what has the field is looked at before. */
+static void reads_behind_a_pointer(void **state)
+{
+	struct plan *plan = plan_for(
+		HEAD "    from: ['" L "lib_plain']\n"
+		     "    labels: {k: {arg: arg0.lib_kind(), values: {-7: none, 3: three}}}\n");
+	const struct plan_value *v = value_at(plan, ABI_SITE_START, "arg0.lib_kind()");
+
+	(void)state;
+	assert_int_equal(v->n_tests, 2);
+	assert_int_equal(v->tests[0].recipe.n_steps, 0);
+	assert_int_equal(v->tests[0].recipe.width, 8);
+	assert_int_equal(v->tests[0].n_choices, 1);
+	expect_choice(&v->tests[0].choices[0], 0, "none", 0, false);
+	expect_choice(&v->tests[0].otherwise, 0, NULL, 1, false);
+	assert_int_equal(v->tests[1].recipe.n_steps, 1);
+	assert_int_equal(v->tests[1].recipe.reg, ABI_REG_RDI);
+	assert_int_equal(v->tests[1].n_choices, 2);
+	plan_free(plan);
+}
+
 static void says_what_is_not_told(void **state)
 {
 	struct plan *plan =
@@ -163,7 +257,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_starts_and_ends), cmocka_unit_test(marks_common_ends),
 		cmocka_unit_test(reads_values),          cmocka_unit_test(says_what_is_not_told),
-		cmocka_unit_test(survives_a_pack),
+		cmocka_unit_test(survives_a_pack),       cmocka_unit_test(tells_pairs_apart),
+		cmocka_unit_test(tells_many_apart),      cmocka_unit_test(reads_behind_a_pointer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
