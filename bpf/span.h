@@ -144,11 +144,19 @@ static __noinline bool put_span(const struct abi_span_key *at, u64 now, u32 own)
 	return !failed;
 }
 
-static __noinline void begin_span(const struct abi_span_key *at, u32 own, u64 now)
+/* With @anew what is known of the key is of something else: one that is open begins now. */
+static __noinline void begin_span(const struct abi_span_key *at, u32 own, u64 now, bool anew)
 {
 	struct abi_span_state *known = find_span(at, own, now);
 
-	if (known) {
+	if (known && anew && known->ended_ns) {
+		if (!bpf_map_delete_elem(&span_table, at))
+			give_place(at->node);
+		known = NULL;
+	}
+	if (known && anew) {
+		known->opened_ns = now;
+	} else if (known) {
 		if (known->ended_ns)
 			count(own + ABI_SPAN_LATE, 1);
 	} else if (!put_span(at, now, own)) {
@@ -204,7 +212,7 @@ static __noinline void feed_span(const struct abi_binding *binding, const struct
 			return;
 	if (binding->kind == ABI_SPAN_FROM) {
 		if (said == ABI_NUMBER)
-			begin_span(&at, own, now);
+			begin_span(&at, own, now, binding->gone);
 		else
 			count(own + ABI_SPAN_UNREAD_FROM, 1);
 		return;

@@ -244,7 +244,7 @@ static int bind(struct layout *layout, const struct layout_region *region, struc
 
 		binding->span = (uint8_t)span;
 		binding->missing = (uint16_t)layout->spans[span].book;
-		binding->gone = source->gone;
+		binding->gone = source->gone || source->anew;
 	}
 	if (source->has_until) { /* only whether it is left out */
 		binding->n_labels = 1;

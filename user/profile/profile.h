@@ -94,6 +94,7 @@ struct profile_source {
 	bool has_until;
 	size_t until; /* index in func.values */
 	bool gone;    /* of spans: with its calls the key is forgotten, ended or not */
+	bool anew;    /* of spans: its calls begin one anew, whatever is known of the key */
 	size_t key;   /* of spans: index in func.values */
 	size_t skip;  /* of a metric that skips: index in func.values of what says so */
 	/* per label of the metric: a constant (index of its value in the label's set) or a captured value */

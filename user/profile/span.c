@@ -29,6 +29,7 @@ enum {
 	SOURCE_LABELS,
 	SOURCE_GONE,
 	SOURCE_UNTIL,
+	SOURCE_ANEW,
 	N_SOURCE_KEYS,
 };
 
@@ -41,6 +42,7 @@ static const struct tree_key source_keys[N_SOURCE_KEYS] = {
 	[SOURCE_LABELS] = { "labels", false },
 	[SOURCE_GONE] = { "gone", false },
 	[SOURCE_UNTIL] = { "until", false },
+	[SOURCE_ANEW] = { "anew", false },
 };
 
 /* One source while it is read. */
@@ -66,7 +68,7 @@ static void read_key(struct build *b, struct span_source *s)
 	s->key.path = tree_text(&b->tree, &s->got[SOURCE_KEY], what);
 	if (!s->key.path)
 		return;
-	if (!word_is_argument(s->key.path, &fault)) {
+	if (!word_is_key(s->key.path, &fault)) {
 		build_word_fault(b, s->got[SOURCE_KEY].value, "key", &fault);
 		return;
 	}
@@ -149,6 +151,19 @@ static void read_gone(struct build *b, struct span_source *s)
 			b->tree.page, tree_span(&b->tree, gone->key),
 			"\"gone\" cannot stand in \"from\" of a span: where it begins, its key is "
 			"known");
+}
+
+/* What had the key before is none of this: an address that was given back unseen. */
+static void read_anew(struct build *b, struct span_source *s)
+{
+	const struct tree_entry *anew = &s->got[SOURCE_ANEW];
+
+	if (!anew->value)
+		return;
+	s->source.anew = build_flag(b, anew, "\"anew\"");
+	if (!s->source.begins)
+		fault_add(b->tree.page, tree_span(&b->tree, anew->key),
+			  "\"anew\" stands in \"from\" of a span: what ends it is in \"to\"");
 }
 
 /* What ends the span, as a label of `to` tells it: once it does, calls begin none. */
@@ -236,6 +251,7 @@ static void read_source(struct build *b, struct metric_draft *draft, const struc
 	if (s.got[SOURCE_OPTIONAL].value)
 		optional = build_flag(b, &s.got[SOURCE_OPTIONAL], "\"optional\"");
 	read_gone(b, &s);
+	read_anew(b, &s);
 	read_until(b, &s);
 	read_labels(b, draft, &s);
 	s.source.func = PROFILE_FUNCS_MAX;

@@ -162,8 +162,10 @@ static bool is_asked(const char *text, size_t at, size_t size)
 	       is_identifier(text + at, size - 2);
 }
 
-/* Segments joined by dots, `len()` at the end if anywhere; with @result it can be all of it. */
-static bool is_path(const char *text, bool result, const char *why, struct word_fault *fault)
+/* Segments joined by dots, @asked at the end if anywhere: `len()`, or of a key `address()`;
+ * with @result it can be all of it. */
+static bool is_path(const char *text, bool result, const char *asked, const char *why,
+		    struct word_fault *fault)
 {
 	size_t at = 0, n = 0, size;
 
@@ -175,10 +177,10 @@ static bool is_path(const char *text, bool result, const char *why, struct word_
 		size = segment(text + at);
 		if (size == 0)
 			return bad(fault, at, 1, "has a dot with nothing at one side of it");
-		if (!first && size == 5 && strncmp(text + at, "len()", size) == 0) {
+		if (!first && size == strlen(asked) && strncmp(text + at, asked, size) == 0) {
 			if (text[at + size])
 				return bad(fault, at, size,
-					   "must stand at the end: a length has no fields");
+					   "must stand at the end: it has no fields");
 		} else if (!is_identifier(text + at, size) && !is_asked(text, at, size) &&
 			   (first || !is_number(text + at, size))) {
 			return bad(fault, at, size, why);
@@ -197,15 +199,26 @@ static bool is_path(const char *text, bool result, const char *why, struct word_
 bool word_is_argument(const char *text, struct word_fault *fault)
 {
 	return is_path(
-		text, false,
+		text, false, "len()",
 		"must be an argument and its fields, like vote.approve, tx.0 or shares.len()",
 		fault);
+}
+
+bool word_is_key(const char *text, struct word_fault *fault)
+{
+	const char *last = strrchr(text, '.');
+
+	if (!last || strcmp(last, ".address()") != 0)
+		return word_is_argument(text, fault);
+	return is_path(text, false, "address()",
+		       "must be an argument and its fields, like vote.tx_id or self.address()",
+		       fault);
 }
 
 bool word_is_result(const char *text, struct word_fault *fault)
 {
 	return is_path(
-		text, true,
+		text, true, "len()",
 		"must be variants and fields, like Ok, Ok.len() or Ok.Accepted.count, or number where the function returns one",
 		fault);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Ids in memory, of which the kernel side keeps a hash: whole numbers, texts, and the 16
- * bytes of a type that is called an id. Bytes of any other type are data, and never read.
+ * Ids in memory, of which the kernel side keeps a hash: whole numbers, texts, the 16 bytes of
+ * a type that is called an id, and where something lies. Bytes of any other type are data, and
+ * never read.
  */
 #include <dwarf.h>
 #include <string.h>
@@ -180,4 +181,18 @@ bool type_key(const struct type_place *place, struct plan_value *out, struct str
 	}
 	at = *place;
 	return refuse(why, "no id: a key is a whole number, a text or a Uuid", &at.type);
+}
+
+bool type_address(const struct type_place *place, struct plan_value *out, struct strbuf *why)
+{
+	struct type_place at = *place;
+	const char *name = dwarf_diename(&at.type);
+
+	if (type_is_secret(&at.type, false, why))
+		return false;
+	if (dwarf_tag(&at.type) != DW_TAG_pointer_type || !name || *name == '*')
+		return refuse(why, "no reference, which says where something lies", &at.type);
+	out->reading = PLAN_KEY;
+	take_word(&at, 0, 8, out);
+	return true;
 }

@@ -63,7 +63,8 @@ bool type_enter_wrapper(struct type_place *place);
  * there are is asked, which is no secret of keys and presignatures. */
 bool type_is_secret(Dwarf_Die *type, bool counted, struct strbuf *why);
 
-/* Follows fields from a place; a last segment "len()" is the length of what is there. */
+/* Follows fields from a place; a last segment "len()" is the length of what is there, and
+ * before "address()" the place is the reference. */
 bool type_follow(struct type_place *place, const char *path, struct strbuf *why);
 
 /* Steps from Poll<T> to its T, when the place's type is one; else leaves it. */
@@ -98,6 +99,9 @@ bool type_result(const struct type_place *place, const char *path, struct plan_v
 /* Fills @out with the way to an id that can be hashed at the place (or behind pointers and
  * newtypes there): a whole number, a text, or 16 bytes of a type that is called an id. */
 bool type_key(const struct type_place *place, struct plan_value *out, struct strbuf *why);
+
+/* The same with the address that the reference at the place holds. */
+bool type_address(const struct type_place *place, struct plan_value *out, struct strbuf *why);
 
 /* Steps from an enum to the one thing that its variant @name holds, Ok(T) to T; false when
  * it has no such variant or that holds several. */

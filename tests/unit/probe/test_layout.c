@@ -222,6 +222,26 @@ static void binds_objects(void **state)
 	assert_true(layout->funcs[1].bindings[0].gone);
 }
 
+/* What begins anew forgets what is known of the key. */
+static void binds_addresses(void **state)
+{
+	static const char text[] =
+		"profile: t\nmetrics:\n  x_seconds:\n    type: histogram\n    help: H\n"
+		"    buckets: [1]\n    span:\n"
+		"      from: {function: a::b, key: self.address(), anew: true}\n"
+		"      to: {function: a::c, key: self.address()}\n";
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	_cleanup_(layout_freep) struct layout *layout = NULL;
+	struct profile_faults faults = {};
+
+	(void)state;
+	assert_int_equal(profile_parse("t", text, strlen(text), &profile, &faults), 0);
+	assert_int_equal(layout_make(profile, &layout, NULL), 0);
+	assert_int_equal(layout->funcs[0].bindings[0].kind, ABI_SPAN_FROM);
+	assert_true(layout->funcs[0].bindings[0].gone);
+	assert_false(layout->funcs[1].bindings[0].gone);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +254,7 @@ int main(void)
 		cmocka_unit_test(places_keys),
 		cmocka_unit_test(knows_what_runs),
 		cmocka_unit_test(binds_objects),
+		cmocka_unit_test(binds_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,22 @@ static void shares_keys(void **state)
 	profile_free(profile);
 }
 
+/* Objects that are known by where they lie. */
+static void reads_addresses(void **state)
+{
+	struct profile *profile =
+		parse_good(SPAN("      from: {function: a::b, key: self.address(), anew: true}\n"
+				"      to: {function: a::c, key: cx.common.address()}\n"));
+	const struct profile_source *s = profile->metrics[0].sources;
+
+	(void)state;
+	assert_true(s[0].anew);
+	assert_false(s[0].gone);
+	assert_false(s[1].anew);
+	assert_string_equal(profile->funcs[s[0].func].values[s[0].key].path, "self.address()");
+	profile_free(profile);
+}
+
 static void refuses_half_spans(void **state)
 {
 	static const struct fault_case cases[] = {
@@ -115,6 +131,10 @@ static void refuses_keys(void **state)
 		  "key \"self.nonce\" names a secret; the agent reads no keys, shares, nonces or plaintext" },
 		{ KEY("votes.len()"), 8, 35, "votes.len()",
 		  "key \"votes.len()\" is a length; name the id that calls have in common" },
+		{ KEY("self.address().x"), 8, 40, "address()",
+		  "key \"self.address().x\" must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
+		{ KEY("my_secret.address()"), 8, 35, "my_secret",
+		  "key \"my_secret.address()\" names a secret; the agent reads no keys, shares, nonces or plaintext" },
 		{ KEY("a..b"), 8, 37, ".",
 		  "key \"a..b\" has a dot with nothing at one side of it" },
 	};
@@ -134,6 +154,10 @@ static void refuses_moments(void **state)
 		  "on",
 		  "\"on\" names ends of calls, and a source of \"to\" of " X
 		  " counts at their start" },
+		{ SPAN(FROM "      to: {function: a::c, key: id, anew: true}\n"), 9, 37, "anew",
+		  "\"anew\" stands in \"from\" of a span: what ends it is in \"to\"" },
+		{ SPAN("      from: {function: a::b, key: id, anew: 1}\n" TO), 8, 45, "1",
+		  "\"anew\" must be true or false" },
 		{ SPAN("      from: {function: a::b, key: id, labels: {a: b}}\n" TO), 8, 39,
 		  "labels",
 		  "\"labels\" cannot stand in \"from\" of a span: what ends it gives its labels" },
@@ -183,10 +207,10 @@ static void refuses_mixtures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_a_span),     cmocka_unit_test(reads_all_of_it),
-		cmocka_unit_test(shares_keys),      cmocka_unit_test(refuses_half_spans),
-		cmocka_unit_test(refuses_keys),     cmocka_unit_test(refuses_moments),
-		cmocka_unit_test(refuses_mixtures),
+		cmocka_unit_test(reads_a_span),       cmocka_unit_test(reads_all_of_it),
+		cmocka_unit_test(shares_keys),        cmocka_unit_test(reads_addresses),
+		cmocka_unit_test(refuses_half_spans), cmocka_unit_test(refuses_keys),
+		cmocka_unit_test(refuses_moments),    cmocka_unit_test(refuses_mixtures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,7 +165,7 @@ static void arguments(void **state)
 		{ "vote::approve", 0, 13, form },
 		{ "len()", 0, 5, form },
 		{ "a.length()", 2, 8, form },
-		{ "a.len().b", 2, 5, "must stand at the end: a length has no fields" },
+		{ "a.len().b", 2, 5, "must stand at the end: it has no fields" },
 		{ "self.nonces.len()", 5, 6,
 		  "names a secret; the agent reads no keys, shares, nonces or plaintext" },
 		{ "a.b.c.d.e.f.g", 12, 1, "goes through more than five fields" },
@@ -182,6 +182,28 @@ static void arguments(void **state)
 	assert_string_equal(fault.why, "is longer than 128 characters");
 }
 
+static void keys(void **state)
+{
+	static const char *const good[] = { "id", "vote.tx_id", "self.address()",
+					    "cx.common.address()" };
+	static const struct word_case bad[] = {
+		{ "address()", 0, 9,
+		  "must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
+		{ "a.address().address()", 2, 9, "must stand at the end: it has no fields" },
+		{ "a.len().address()", 2, 5,
+		  "must be an argument and its fields, like vote.tx_id or self.address()" },
+		{ "self.nonce.address()", 5, 5,
+		  "names a secret; the agent reads no keys, shares, nonces or plaintext" },
+	};
+	struct word_fault fault;
+
+	(void)state;
+	EXPECT_GOOD(word_is_key, good);
+	EXPECT_BAD(word_is_key, bad);
+	assert_false(word_is_argument("self.address()", &fault));
+	assert_false(word_is_result("Ok.address()", &fault));
+}
+
 static void results(void **state)
 {
 	static const char *const good[] = { "Ok",     "Ok.len()", "len()", "Ok.Accepted.count",
@@ -194,7 +216,7 @@ static void results(void **state)
 		{ "Ok::Some", 0, 8, form },
 		{ "Ok.count()", 3, 7, form },
 		{ "Ok..n", 3, 1, "has a dot with nothing at one side of it" },
-		{ "len().n", 0, 5, "must stand at the end: a length has no fields" },
+		{ "len().n", 0, 5, "must stand at the end: it has no fields" },
 		{ "Ok.key_share", 3, 9, secret },
 		{ "Ok.nonces.len()", 3, 6, secret },
 		{ "a.b.c.d.e.f.g", 12, 1, "goes through more than five fields" },
@@ -284,8 +306,8 @@ int main(void)
 		cmocka_unit_test(profile_names), cmocka_unit_test(metric_names),
 		cmocka_unit_test(label_names),   cmocka_unit_test(label_values),
 		cmocka_unit_test(arguments),     cmocka_unit_test(raw_values),
-		cmocka_unit_test(results),       cmocka_unit_test(variables),
-		cmocka_unit_test(times),
+		cmocka_unit_test(keys),          cmocka_unit_test(results),
+		cmocka_unit_test(variables),     cmocka_unit_test(times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,37 @@ static void refuses_secrets(void **state)
 	containers_close(&c);
 }
 
+/* Where a reference points to, whatever that is. */
+static void takes_addresses(void **state)
+{
+	struct containers c = containers_open();
+	struct type_place place = containers_held(&c), at = place;
+	_strbuf_ struct strbuf why = {};
+	struct plan_value value = {};
+
+	(void)state;
+	assert_true(type_follow(&at, "reference.address()", &why));
+	assert_true(type_address(&at, &value, &why));
+	assert_int_equal(value.reading, PLAN_KEY);
+	assert_int_equal(value.n_tests, 1);
+	assert_int_equal(value.tests[0].recipe.width, 8);
+	assert_int_equal(value.tests[0].recipe.n_steps, 0);
+	assert_int_equal(value.tests[0].recipe.tail,
+			 (int32_t)containers_offset(&c, "Held", "reference"));
+	value = (struct plan_value){};
+	at = place;
+	assert_true(type_follow(&at, "small.address()", &why));
+	assert_false(type_address(&at, &value, &why));
+	assert_non_null(strstr(why.text, "u8 is no reference"));
+	at = place;
+	strbuf_free(&why);
+	assert_true(type_follow(&at, "raw_bytes.address()", &why));
+	assert_false(type_address(&at, &value, &why));
+	assert_non_null(strstr(why.text, "is no reference"));
+	assert_int_equal(value.n_tests, 0);
+	containers_close(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +222,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_none),
 		cmocka_unit_test(refuses_bytes_that_are_no_id),
 		cmocka_unit_test(refuses_secrets),
+		cmocka_unit_test(takes_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
