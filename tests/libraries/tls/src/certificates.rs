@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+use crate::looked::Looking;
 
 pub const NAME: &str = "node.wallet.test";
 
@@ -46,7 +49,8 @@ impl Authority {
         let (chain, key) = self.issue(2100);
         let verifier = WebPkiServerVerifier::builder(trusts.roots()).build().expect("a verifier");
         let mut config = ClientConfig::builder_with_protocol_versions(versions)
-            .with_webpki_verifier(verifier)
+            .dangerous()
+            .with_custom_certificate_verifier(Looking::at(verifier))
             .with_client_auth_cert(chain, key)
             .expect("a client");
         config.alpn_protocols = vec![alpn.into()];
@@ -55,10 +59,29 @@ impl Authority {
 
     /// A server of this authority whose certificate ends in that year, that trusts clients of another.
     pub fn server(&self, trusts: &Authority, versions: Versions, alpn: &str, year: i32) -> ServerConfig {
+        self.server_with(ring::default_provider(), trusts, versions, alpn, year)
+    }
+
+    /// One that takes only a group of which clients send no share unless they are asked.
+    pub fn picky_server(&self, trusts: &Authority, versions: Versions, alpn: &str) -> ServerConfig {
+        let picky = CryptoProvider { kx_groups: vec![ring::kx_group::SECP384R1], ..ring::default_provider() };
+        self.server_with(picky, trusts, versions, alpn, 2100)
+    }
+
+    fn server_with(
+        &self,
+        provider: CryptoProvider,
+        trusts: &Authority,
+        versions: Versions,
+        alpn: &str,
+        year: i32,
+    ) -> ServerConfig {
         let (chain, key) = self.issue(year);
         let verifier = WebPkiClientVerifier::builder(trusts.roots()).build().expect("a verifier");
-        let mut config = ServerConfig::builder_with_protocol_versions(versions)
-            .with_client_cert_verifier(verifier)
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_client_cert_verifier(Looking::at(verifier))
             .with_single_cert(chain, key)
             .expect("a server");
         config.alpn_protocols = vec![alpn.into()];

@@ -2,7 +2,10 @@
 //! TLS over memory and QUIC over loopback, with peers that fit and peers that do not.
 
 mod certificates;
+mod looked;
+mod paths;
 mod quic;
+mod relay;
 mod tls;
 
 fn main() {

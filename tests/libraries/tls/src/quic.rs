@@ -3,39 +3,59 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ConnectionError, Endpoint, TransportConfig};
 use rustls::version::TLS13;
 
 use crate::certificates::{Authority, NAME};
-use crate::tls;
+use crate::paths::{self, Control};
+use crate::{looked, tls};
 
 const IDLE: Duration = Duration::from_millis(400);
 
-fn here() -> SocketAddr {
+pub fn here() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-fn client(config: rustls::ClientConfig) -> quinn::ClientConfig {
-    quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(config).expect("QUIC")))
-}
-
-fn server(config: rustls::ServerConfig, idle: Option<Duration>) -> quinn::ServerConfig {
-    let mut server = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(config).expect("QUIC")));
+fn transport(idle: Option<Duration>, control: &Control) -> Arc<TransportConfig> {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout(idle.map(|idle| idle.try_into().expect("short")));
-    server.transport_config(Arc::new(transport));
+    transport.congestion_controller_factory(control.clone());
+    Arc::new(transport)
+}
+
+pub fn client(config: rustls::ClientConfig, control: &Control) -> quinn::ClientConfig {
+    let mut client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(config).expect("QUIC")));
+    client.transport_config(transport(None, control));
+    client
+}
+
+pub fn server(config: rustls::ServerConfig, idle: Option<Duration>, control: &Control) -> quinn::ServerConfig {
+    let mut server = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(config).expect("QUIC")));
+    server.transport_config(transport(idle, control));
     server
 }
 
 fn opened(side: &str) {
     books::one(format!("mpc_quinn_connections_opened_total{{handshake=\"completed\",side=\"{side}\"}}"));
-    books::one(format!("mpc_rustls_handshakes_total{{result=\"completed\",role=\"{side}\",version=\"1.3\"}}"));
 }
 
-fn lost(side: &str, error: &ConnectionError) {
+fn book_server(kind: &str, n: f64, within: Duration) {
+    tls::book_handshakes(kind, "server", "1.3", n);
+    tls::book_served(kind, "1.3", n, within);
+}
+
+/// Of a server nobody knows here which: it is booked as one that was resumed, and `run` puts right
+/// as many as looked at a certificate. What it took may be of either.
+pub fn opened_server(began: Instant) {
+    opened("server");
+    book_server("resumed", 1.0, began.elapsed());
+    book_server("full", 0.0, began.elapsed());
+}
+
+pub fn lost(side: &str, error: &ConnectionError) {
     let reason = match error {
         ConnectionError::TransportError(_) => "transport_error",
         ConnectionError::ConnectionClosed(_) => "closed_by_peer_transport",
@@ -47,7 +67,7 @@ fn lost(side: &str, error: &ConnectionError) {
     books::one(format!("mpc_quinn_connections_lost_total{{reason=\"{reason}\",side=\"{side}\"}}"));
 }
 
-fn attempt(side: &str) {
+pub fn attempt(side: &str) {
     books::one(format!("mpc_quinn_connections_started_total{{result=\"success\",side=\"{side}\"}}"));
 }
 
@@ -55,12 +75,14 @@ fn attempt(side: &str) {
 async fn serve(endpoint: Endpoint) {
     let mut tasks = tokio::task::JoinSet::new();
     while let Some(incoming) = endpoint.accept().await {
+        let began = Instant::now();
         let connecting = incoming.accept().expect("it begins well");
         attempt("server");
         tasks.spawn(async move {
             match connecting.await {
                 Ok(connection) => {
-                    opened("server");
+                    opened_server(began);
+                    let _ = connection.send_datagram(b"behind the tickets"[..].into());
                     lost("server", &connection.closed().await);
                 }
                 Err(error) => {
@@ -83,12 +105,16 @@ fn rejected(side: &str, error: &ConnectionError) {
     }
 }
 
-async fn connect(endpoint: &Endpoint, config: quinn::ClientConfig, to: SocketAddr) -> Option<quinn::Connection> {
+/// One after the other, so that what is looked at meanwhile is this one's.
+pub async fn connect(endpoint: &Endpoint, config: quinn::ClientConfig, to: SocketAddr) -> Option<quinn::Connection> {
+    let before = looked::stood("client");
     let connecting = endpoint.connect_with(config, to, NAME).expect("it begins well");
     attempt("client");
     match connecting.await {
         Ok(connection) => {
+            let kind = if looked::stood("client") > before { "full" } else { "resumed" };
             opened("client");
+            tls::book_handshakes(kind, "client", "1.3", 1.0);
             Some(connection)
         }
         Err(error) => {
@@ -100,13 +126,15 @@ async fn connect(endpoint: &Endpoint, config: quinn::ClientConfig, to: SocketAdd
 }
 
 async fn play(wallet: &Authority, stranger: &Authority) {
-    let good = client(wallet.client(wallet, &[&TLS13], "mpc"));
-    let strange = client(stranger.client(wallet, &[&TLS13], "mpc"));
-    let suspicious = client(wallet.client(stranger, &[&TLS13], "mpc"));
-    let patient =
-        Endpoint::server(server(wallet.server(wallet, &[&TLS13], "mpc", 2100), None), here()).expect("a server");
-    let hasty =
-        Endpoint::server(server(wallet.server(wallet, &[&TLS13], "mpc", 2100), Some(IDLE)), here()).expect("a server");
+    let cubic = paths::controls().remove(0);
+    let good = client(wallet.client(wallet, &[&TLS13], "mpc"), &cubic);
+    let strange = client(stranger.client(wallet, &[&TLS13], "mpc"), &cubic);
+    let suspicious = client(wallet.client(stranger, &[&TLS13], "mpc"), &cubic);
+    let serving = |idle| {
+        let config = server(wallet.server(wallet, &[&TLS13], "mpc", 2100), idle, &cubic);
+        Endpoint::server(config, here()).expect("a server")
+    };
+    let (patient, hasty) = (serving(None), serving(Some(IDLE)));
     let endpoint = Endpoint::client(here()).expect("a client");
     let to = patient.local_addr().expect("an address");
     let quick = hasty.local_addr().expect("an address");
@@ -114,6 +142,8 @@ async fn play(wallet: &Authority, stranger: &Authority) {
 
     for _ in 0..4 {
         let connection = connect(&endpoint, good.clone(), to).await.expect("it fits");
+        // What comes after the tickets, so that the next one has some.
+        connection.read_datagram().await.expect("a word");
         connection.close(0u32.into(), b"done");
         connection.close(1u32.into(), b"once more");
     }
@@ -137,5 +167,14 @@ async fn play(wallet: &Authority, stranger: &Authority) {
 
 pub fn run(wallet: &Authority, stranger: &Authority) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(play(wallet, stranger));
+    let before = looked::stood("server");
+    runtime.expect("a runtime").block_on(async {
+        play(wallet, stranger).await;
+        for control in paths::controls() {
+            paths::play(wallet, &control).await;
+        }
+    });
+    let full = (looked::stood("server") - before) as f64;
+    book_server("full", full, Duration::ZERO);
+    book_server("resumed", -full, Duration::ZERO);
 }

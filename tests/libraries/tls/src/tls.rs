@@ -3,15 +3,18 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, Connection, Error, ServerConfig,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Connection, Error, HandshakeKind, ServerConfig,
     ServerConnection, SupportedProtocolVersion,
 };
 
 use crate::certificates::{Authority, NAME};
+use crate::looked;
 
 struct Side {
     role: &'static str,
@@ -79,6 +82,33 @@ pub fn book_certificate(role: &str, why: &CertificateError) {
     books::one(format!("mpc_rustls_certificates_rejected_total{{reason=\"{word}\",role=\"{role}\"}}"));
 }
 
+pub fn book_handshakes(kind: &str, role: &str, version: &str, n: f64) {
+    books::add(
+        format!(
+            "mpc_rustls_handshakes_total{{kind=\"{kind}\",result=\"completed\",role=\"{role}\",version=\"{version}\"}}"
+        ),
+        n,
+    );
+}
+
+const SERVED: &str = "mpc_rustls_server_handshake_duration_seconds";
+
+/// How often a server was done, and a time that all of these took no more than.
+pub fn book_served(kind: &str, version: &str, n: f64, within: Duration) {
+    books::add(format!("{SERVED}_count{{kind=\"{kind}\",version=\"{version}\"}}"), n);
+    books::add(format!("{SERVED}_sum{{kind=\"{kind}\",version=\"{version}\"}}"), within.as_secs_f64());
+}
+
+/// What rustls says of a handshake that is done.
+fn kind_of(connection: &Connection) -> &'static str {
+    match connection.handshake_kind() {
+        Some(HandshakeKind::Full) => "full",
+        Some(HandshakeKind::FullWithHelloRetryRequest) => "full_after_retry",
+        Some(HandshakeKind::Resumed) => "resumed",
+        None => panic!("done, and of no kind"),
+    }
+}
+
 pub fn word(error: &Error) -> &'static str {
     match error {
         Error::AlertReceived(_) => "alert_received",
@@ -117,10 +147,13 @@ fn pair(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> (Side, Side) 
     )
 }
 
-/// One connection: books what came of it on both sides.
-fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) {
+/// One connection: books what came of it on both sides. The kind of the client's handshake, if it was done.
+fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Option<&'static str> {
     let (mut client, mut server) = pair(client, server);
+    let before = [looked::stood("client"), looked::stood("server")];
+    let (mut kind, began) = (None, Instant::now());
     talk(&mut client, &mut server);
+    let took = began.elapsed();
     for side in [&client, &server] {
         let version = match side.connection.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
@@ -129,10 +162,14 @@ fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) {
         // Of TLS 1.3 a client is done before it knows what the server thinks of it.
         let done = !side.connection.is_handshaking();
         if done && (!side.failed || (version == "1.3" && side.role == "client")) {
-            let role = side.role;
-            books::one(format!(
-                "mpc_rustls_handshakes_total{{result=\"completed\",role=\"{role}\",version=\"{version}\"}}"
-            ));
+            let said = kind_of(&side.connection);
+            let looked = looked::stood(side.role) > before[usize::from(side.role == "server")];
+            assert_eq!(looked, said != "resumed", "what quic.rs goes by");
+            book_handshakes(said, side.role, version, 1.0);
+            if side.role == "server" {
+                book_served(said, version, 1.0, took);
+            }
+            kind = kind.or(Some(said));
         }
     }
     if client.failed || server.failed {
@@ -142,11 +179,12 @@ fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) {
                 assert!(side.connection.process_new_packets().is_err());
             }
         }
-        return;
+        return kind;
     }
     client.connection.send_close_notify();
     talk(&mut client, &mut server);
     book_alert("server", AlertDescription::CloseNotify);
+    kind
 }
 
 /// What is no TLS at all.
@@ -166,8 +204,8 @@ pub fn run(wallet: &Authority, stranger: &Authority) {
         for _ in 0..3 {
             let client = Arc::new(wallet.client(wallet, &versions, "mpc"));
             let server = Arc::new(wallet.server(wallet, &versions, "mpc", 2100));
-            connect(&client, &server);
-            connect(&client, &server); // resumes
+            assert_eq!(connect(&client, &server), Some("full"));
+            assert_eq!(connect(&client, &server), Some("resumed"));
         }
         let client = Arc::new(wallet.client(wallet, &versions, "mpc"));
         let strange = Arc::new(stranger.client(wallet, &versions, "mpc"));
@@ -177,13 +215,20 @@ pub fn run(wallet: &Authority, stranger: &Authority) {
         for _ in 0..2 {
             connect(&client, &Arc::new(stranger.server(wallet, &versions, "mpc", 2100)));
             connect(&client, &old);
-            connect(&strange, &server);
             connect(&mute, &server);
+            connect(&strange, &server);
+            // What comes next lies where the one was that came to nothing, and takes its own time.
+            sleep(Duration::from_millis(30));
+            connect(&client, &server);
         }
         garbage(&client, &server);
     };
     with(&TLS13);
     with(&TLS12);
+    let client = Arc::new(wallet.client(wallet, &[&TLS13], "mpc"));
+    let picky = Arc::new(wallet.picky_server(wallet, &[&TLS13], "mpc"));
+    assert_eq!(connect(&client, &picky), Some("full_after_retry"));
+    assert_eq!(connect(&client, &picky), Some("resumed"));
     let newer = Arc::new(wallet.server(wallet, &[&TLS13], "mpc", 2100));
     connect(&Arc::new(wallet.client(wallet, &[&TLS12], "mpc")), &newer);
 }
