@@ -161,11 +161,11 @@ static const char *choices_fault(const struct label_draft *draft)
 /* Whether all arguments of the path are asked for something. */
 static bool is_asked(const char *path)
 {
-	const char *and;
+	const char *second;
 
 	path = behind_result(path);
-	and = strstr(path, PROFILE_AND);
-	return path[4] == '.' && (!and|| and[strlen(PROFILE_AND) + 4] == '.');
+	second = strstr(path, PROFILE_AND);
+	return path[4] == '.' && (!second || second[strlen(PROFILE_AND) + 4] == '.');
 }
 
 /* NULL, or why the value cannot be one of a function of a shared library. */
