@@ -24,6 +24,7 @@ from orders import Orders
 
 INSIDE = "MPC_E2E_IDENTITY"
 UPGRADED = 2.0  # seconds
+WRAPPED = 60  # times
 
 
 def mount(*words):
@@ -134,6 +135,17 @@ def check_upgrade(report, agent, folder, program, newer, books):
     report.check("a file that is renamed or given other rights keeps its probes", orders.wrong(agent, books))
 
 
+def check_wrapped(report, agent, folder, program, books):
+    """Programs that become another one: for a moment a process has its new executable and no environment yet."""
+    books["wrapped"] = 0
+    for _ in range(WRAPPED):
+        process = Orders("env", "env", "env", "env", program, folder=folder, name="wrapped")
+        orders.until_up(agent, "wrapped")
+        process.call(1)
+        books["wrapped"] += process.end()
+    report.check("a process that was another program just before has its own name", orders.wrong(agent, books))
+
+
 def check_served_meanwhile(report, folder, program, newer):
     """Looking for functions waits here for a debug file that nobody writes; everybody else is served."""
     path, debug = folder / "slow" / "node", folder / "slow.debug"
@@ -185,6 +197,7 @@ def main():
             check_places(report, agent, before + after, "started later, beside the others")
             books = {p.name: p.calls for p in before + after}
             check_upgrade(report, agent, folder, program, newer, books)
+            check_wrapped(report, agent, folder, program, books)
     return report.status()
 
 

@@ -14,33 +14,45 @@
 
 #include "base/mem.h"
 
-/* Field 22 of /proc/PID/stat. The name in field 2 may hold blanks and brackets,
- * so counting begins behind its last bracket. */
-static int parse_start(const char *stat, uint64_t *start)
+/* Of /proc/PID/stat, as proc(5) counts its fields: clock ticks after boot at which the process
+ * began, and where its environment ends, which an exec sets when all else of the new program is
+ * in its place (create_elf_tables, fs/binfmt_elf.c). */
+#define STAT_START 22
+#define STAT_ENV_END 51
+
+static int number_at(const char *at, uint64_t *out)
 {
-	const char *at = strrchr(stat, ')');
 	char *end;
 
-	if (!at)
-		return -EINVAL;
-	at++;
-	for (int field = 3; field <= 22; field++) {
-		while (*at == ' ')
-			at++;
-		if (!*at)
-			return -EINVAL;
-		if (field < 22)
-			at += strcspn(at, " ");
-	}
 	errno = 0;
-	*start = strtoull(at, &end, 10);
+	*out = strtoull(at, &end, 10);
 	return errno || end == at ? -EINVAL : 0;
+}
+
+/* The name in field 2 may hold blanks and brackets, so counting begins behind its last bracket. */
+static int parse_stat(const char *stat, uint64_t *start, uint64_t *env_end)
+{
+	const char *at = strrchr(stat, ')');
+	int r = at ? 0 : -EINVAL;
+
+	for (int field = 3; r == 0 && field <= STAT_ENV_END; field++) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+		if (field == STAT_START)
+			r = number_at(at, start);
+		else if (field == STAT_ENV_END)
+			r = number_at(at, env_end);
+		else if (!*at)
+			r = -EINVAL;
+	}
+	return r;
 }
 
 static int look(int proc, const char *number, struct process *out)
 {
 	_close_ int fd = -1;
 	char path[64], text[1024];
+	uint64_t env_end;
 	struct stat st;
 	ssize_t n;
 
@@ -58,7 +70,9 @@ static int look(int proc, const char *number, struct process *out)
 	text[n] = '\0';
 	out->tgid = (pid_t)strtol(number, NULL, 10);
 	out->exe = (struct exe_place){ st.st_dev, st.st_ino };
-	return parse_start(text, &out->start) ? -ESRCH : 0;
+	if (parse_stat(text, &out->start, &env_end))
+		return -ESRCH;
+	return env_end ? 0 : -EAGAIN;
 }
 
 static int by_tgid(const void *a, const void *b)

@@ -27,9 +27,11 @@ struct scan {
 };
 
 /* Lists all processes below @proc ("/proc"). Those that vanish meanwhile are
- * not in it. */
+ * not in it, and neither are those in the middle of an exec: they have the new
+ * executable already, but nothing else of it, such as the environment. */
 int scan_processes(const char *proc, struct scan *out, struct err *err);
-/* Looks at one process; -ESRCH when it is gone or has no executable. */
+/* Looks at one process; -ESRCH when it is gone or has no executable, -EAGAIN in
+ * the middle of an exec, whose end is an event (watch.h). */
 int scan_process(const char *proc, pid_t tgid, struct process *out);
 void scan_free(struct scan *scan);
 

@@ -59,27 +59,38 @@ static void remove_process(const struct tree *tree, const char *number)
 
 /* ---- tests ------------------------------------------------------------------------- */
 
+/* Fields 25 to 52; 51 is where the environment ends. */
+#define REST(env_end) \
+	" 18446744073709551615 1 2 3 4 5 0 0 0 0 0 0 0 17 1 0 0 0 0 0 1 2 3 4 5 6 " #env_end " 0\n"
+
 static void reads_a_tree(void **state)
 {
-	static const char *const numbers[] = { "30", "7", "8", "9", "10" };
+	static const char *const numbers[] = { "30", "7", "8", "9", "10", "11" };
+	struct process process;
 	struct tree tree = { "/tmp/agent-scan-XXXXXX" };
 	_scan_ struct scan scan = {};
 
 	(void)state;
 	assert_non_null(mkdtemp(tree.path));
-	add_process(&tree, "30", "/dev/null",
-		    "30 (a) b) (c) S 1 30 30 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9\n");
+	add_process(
+		&tree, "30", "/dev/null",
+		"30 (a) b) (c) S 1 30 30 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9" REST(77));
 	add_process(&tree, "7", "/dev/null",
-		    "7 (x) S 1 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 12 9\n");
+		    "7 (x) S 1 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 12 9 9" REST(78));
 	add_process(&tree, "8", "/no/such/file", "8 (kworker) S 1\n"); /* a kernel thread */
 	add_process(&tree, "9", "/dev/null", "9 (cut) S 1 2");
 	add_process(&tree, "10", "/dev/null", "no bracket");
+	add_process(&tree, "11", "/dev/null", /* an exec is under way */
+		    "11 (y) S 1 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 12 9 9" REST(0));
 	assert_int_equal(scan_processes(tree.path, &scan, NULL), 0);
 	assert_int_equal(scan.n, 2);
 	assert_int_equal(scan.at[0].tgid, 7);
 	assert_int_equal(scan.at[0].start, 12);
 	assert_int_equal(scan.at[1].tgid, 30);
 	assert_int_equal(scan.at[1].start, 4711);
+	assert_int_equal(scan_process(tree.path, 7, &process), 0);
+	assert_int_equal(scan_process(tree.path, 9, &process), -ESRCH);
+	assert_int_equal(scan_process(tree.path, 11, &process), -EAGAIN);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		remove_process(&tree, numbers[i]);
 	rmdir(tree.path);
