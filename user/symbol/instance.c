@@ -293,8 +293,6 @@ bool instance_poll(struct resolver *rs, const struct debug_hit *hit)
 	return true;
 }
 
-#define DROP_GLUE "drop glue"
-
 /* --- drop glue --------------------------------------------------------------------- */
 
 /* Drop glue is small; a call out of it to something larger is not to glue. */
@@ -324,9 +322,9 @@ static unsigned drop_row(struct resolver *rs, unsigned func)
 {
 	for (unsigned i = 0; i < rs->plan->n_rows; i++)
 		if (rs->plan->rows[i].func == func &&
-		    strcmp(rs->plan->rows[i].where, DROP_GLUE) == 0)
+		    strcmp(rs->plan->rows[i].where, PLAN_DROP_GLUE) == 0)
 			return i;
-	return plan_add_row(rs->plan, func, PLAN_READY, mem_strdup(DROP_GLUE), NULL, NULL);
+	return plan_add_row(rs->plan, func, PLAN_READY, mem_strdup(PLAN_DROP_GLUE), NULL, NULL);
 }
 
 void instance_add_cancels(struct resolver *rs, const struct function *fn,

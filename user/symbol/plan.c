@@ -152,6 +152,8 @@ void plan_count_cancels(struct plan *plan, size_t row)
 
 	for (size_t i = 0; i < plan->n_sites; i++)
 		n += plan->sites[i].instance == row;
+	if (!n) /* refused: what it had elsewhere stays */
+		return;
 	free(plan->rows[row].how);
 	plan->rows[row].how = mem_printf("%zu cancel site%s", n, n == 1 ? "" : "s");
 }
@@ -248,6 +250,9 @@ void plan_sort_sites(struct plan *plan)
 		free(site->values);
 	}
 	plan->n_sites = n;
+	for (size_t r = 0; r < plan->n_rows; r++)
+		if (strcmp(plan->rows[r].where, PLAN_DROP_GLUE) == 0)
+			plan_count_cancels(plan, r);
 }
 
 void plan_free(struct plan *plan)

@@ -130,13 +130,16 @@ void plan_refuse_row(struct plan_row *row, bool whole, const char *reason);
 size_t plan_find_func(const struct plan *plan, const char *name);
 /* Leaves the functions out that have no row: those of other files. */
 void plan_drop_unspoken(struct plan *plan);
+/* What is called so in plan_row.where: all drop glue of a function is one row. */
+#define PLAN_DROP_GLUE "drop glue"
 /* Says in a row of drop glue how many cancel sites it has. */
 void plan_count_cancels(struct plan *plan, size_t row);
 /* What plan_value.text says of the wanted value: `vote.approve`, `result`, `result Ok.len()`. */
 char *plan_value_text(const struct profile_value *want);
 /* Hands @value to @site. */
 void plan_add_value(struct plan_site *site, const struct plan_value *value);
-/* Sorts the sites by offset and kind, and leaves one of several that are the same. */
+/* Sorts the sites by offset and kind, leaves one of several that are the same, and counts again
+ * what rows of drop glue have. */
 void plan_sort_sites(struct plan *plan);
 /* Replaces what could steer a terminal in all texts of the plan: they come from outside. */
 void plan_clean(struct plan *plan);

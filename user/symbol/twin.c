@@ -359,10 +359,6 @@ static void carry_rows(struct carrying *c)
 			refuse(&c->out->rows[r], "no call is seen to begin that could be dropped");
 	}
 	plan_sort_sites(c->out);
-	for (size_t r = 0; r < plan->n_rows; r++)
-		if (next_site(plan, r, 0) < plan->n_sites && is_glue(plan, r) &&
-		    c->out->rows[r].state <= PLAN_PARTIAL)
-			plan_count_cancels(c->out, r);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */

@@ -104,8 +104,11 @@ static void sorts_sites(void **state)
 		plan->sites[i].offset = in[i].offset;
 	}
 	plan->n_sites = ARRAY_SIZE(in);
+	plan_add_row(plan, 0, PLAN_READY, mem_strdup(PLAN_DROP_GLUE), mem_strdup("4 cancel sites"),
+		     NULL);
 	plan_sort_sites(plan);
 	assert_int_equal(plan->n_sites, 4);
+	assert_string_equal(plan->rows[0].how, "3 cancel sites");
 	assert_int_equal(plan->sites[0].offset, 3);
 	assert_int_equal(plan->sites[0].instance, 0);
 	assert_true(plan->sites[1].kind == ABI_SITE_START && plan->sites[1].instance == 0);
