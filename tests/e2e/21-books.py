@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Five nodes, all faults, 900 transactions (400 in some builds): the agent's
+"""Five nodes, all faults, 600 transactions (400 in some builds): the agent's
 counts and gauges equal the nodes' books, and its durations differ by less than the probes cost.
 
 21-books.py [thin] [fat] [dev] [stripped] [stripped-debian]      thin unless said otherwise
@@ -26,7 +26,7 @@ from cost import Meter, check_sums, sums
 WARM = ("--transactions", 20, "--dkgs", 4, "--faults", "none", "--settle")
 CALM = ("--transactions", 150, "--concurrency", 1, "--dkgs", 16, "--faults", "none", "--settle")
 FULL = ("--seed", 2, "--dkgs", 32, "--faults", "all", "--fault-percent", 8)
-MANY, SOME = 900, 400  # transactions: in the builds that ship, and in the others
+MANY, SOME = 600, 400  # transactions: in the builds that ship, and in the others
 FAULTS = ("double_vote", "invalid_signature", "minority_vote", "malformed_message", "timeout",
           "unrecorded_violation", "panic_vote", "cancel_votes", "drop_peer", "hang_up")
 BUILDS = {"thin": ("thin",), "fat": ("fat",), "dev": ("dev",),

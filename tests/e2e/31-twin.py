@@ -25,7 +25,7 @@ import live
 from books import Comparison, Scrape, check_never, compare, compare_functions
 from cost import Meter, check_sums, sums
 
-TRANSACTIONS = 600
+TRANSACTIONS = 400
 WARM = ("--transactions", 20, "--dkgs", 4, "--faults", "none", "--settle")
 LOAD = ("--seed", 2, "--transactions", TRANSACTIONS, "--dkgs", 16, "--faults", "all", "--fault-percent", 8)
 FAULTS = ("double_vote", "invalid_signature", "minority_vote", "malformed_message", "timeout",

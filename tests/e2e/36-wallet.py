@@ -5,7 +5,7 @@ and comes back, a member of etcd too, PostgreSQL is restarted, a node is cut off
 another one shows a wrong certificate. After each of these the agent's counters, gauges and
 histograms equal the books.
 
-36-wallet.py [TRANSACTIONS [MINUTES]]    480 as fast as may be unless said otherwise; with MINUTES
+36-wallet.py [TRANSACTIONS [MINUTES]]    360 as fast as may be unless said otherwise; with MINUTES
                                          they are spread over so long: the long run is 5000 or 1400 35
 """
 # must-run-on-reference
@@ -20,7 +20,7 @@ from books import FAMILIES, Scrape, added, compare
 
 PARTS = 6  # so many loads share the transactions
 AWAY = 50  # transactions while a node is dead: its peers wait for it, and after five minutes it is forgotten
-TRANSACTIONS = 480
+TRANSACTIONS = 360
 OUTAGE = 4  # seconds
 LOST = 12  # seconds until a peer that says nothing is lost
 
