@@ -272,6 +272,9 @@ static void process_began(const struct process *p, void *arg)
 		log_warn(agent->log, "%s", err.text);
 	if (!binary || (agent_has_functions(agent) && !binary->attachment))
 		return;
+	/* It has begun another program since: of that its exec's end will tell. */
+	if (!exe_same_place(binary->exe.place, p->exe))
+		return;
 	if (!binary->attachment || executes(agent, p, binary))
 		add_node(agent, p, binary);
 }
