@@ -319,7 +319,7 @@ impl Node {
 
     /// The coordinator's word counts only after this node's own round has ended.
     async fn state_changed(&self, txid: &TxId, state: TransactionState) -> Result<()> {
-        if !matches!(self.processor.wait_for_outcome(txid).await, RoundOutcome::Decided(_)) {
+        if !matches!(self.processor.outcome_by_hearsay(txid).await, RoundOutcome::Decided(_)) {
             return Ok(());
         }
         if state == TransactionState::Confirmed {

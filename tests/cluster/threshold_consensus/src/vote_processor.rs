@@ -2,6 +2,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::{Mutex as SyncMutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use threshold_storage::etcd::EtcdStorage;
 use threshold_storage::postgres::PostgresStorage;
@@ -13,6 +14,9 @@ use tokio::sync::{Mutex, watch};
 
 use crate::byzantine::ByzantineDetector;
 use crate::fsm::{VoteFSM, VoteState};
+
+/// Longer than any round of which this node was told.
+const UNTOLD: Duration = Duration::from_secs(60);
 
 /// From the first vote on a transaction to the note in the database that it is decided.
 const ROUND: &str = "mpc_consensus_round_duration_seconds";
@@ -101,6 +105,12 @@ impl VoteProcessor {
         let mut outcome = self.with_round(txid, |round| round.outcome.subscribe());
         let ended = outcome.wait_for(|outcome| *outcome != RoundOutcome::Open).await;
         ended.map_or(RoundOutcome::TimedOut, |outcome| outcome.clone())
+    }
+
+    /// The same for a round that a peer speaks of. Where this node was never told of it, as when it was away,
+    /// nothing ends it here, and it is given up.
+    pub async fn outcome_by_hearsay(&self, txid: &TxId) -> RoundOutcome {
+        tokio::time::timeout(UNTOLD, self.wait_for_outcome(txid)).await.unwrap_or(RoundOutcome::TimedOut)
     }
 
     /// Says whether the round was still open.

@@ -217,7 +217,7 @@ impl SigningCoordinator {
             None => None,
         };
         let approved = matches!(
-            self.processor.wait_for_outcome(&invitation.tx_id).await,
+            self.processor.outcome_by_hearsay(&invitation.tx_id).await,
             RoundOutcome::Decided(result) if result.approved
         );
         let Some((transaction, _)) = self.postgres.get_transaction(&invitation.tx_id).await? else {
