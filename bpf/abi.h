@@ -183,7 +183,7 @@ struct abi_binding {
 	__u8 slot;     /* numbers and spans: the captured value */
 	__u8 at_end;   /* gauge: the number is read where the call ends, else where it begins */
 	__u8 span;     /* entry in the spans table */
-	__u8 gone;     /* its calls forget the key, which need not be known, and then begin it */
+	__u8 gone; /* spans: before the call the key was of something else, or after it will be */
 	__u8 pad[2];
 };
 

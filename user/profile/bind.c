@@ -86,17 +86,9 @@ static bool is_c_argument(const char **path)
 	return *p != '.' || call;
 }
 
-/* The second of two, where the first is the result; else @path. */
-static const char *behind_result(const char *path)
-{
-	size_t size = strlen(PROFILE_RETURNED);
-
-	return strncmp(path, PROFILE_RETURNED, size) == 0 ? path + size : path;
-}
-
 static bool is_c_path(const char *path, bool now)
 {
-	const char *second = now ? behind_result(path) : path;
+	const char *second = now ? profile_behind_result(path) : path;
 
 	if (second != path)
 		return is_c_argument(&second) && !*second;
@@ -163,7 +155,7 @@ static bool is_asked(const char *path)
 {
 	const char *second;
 
-	path = behind_result(path);
+	path = profile_behind_result(path);
 	second = strstr(path, PROFILE_AND);
 	return path[4] == '.' && (!second || second[strlen(PROFILE_AND) + 4] == '.');
 }
@@ -202,7 +194,7 @@ static const char *rust_fault(const struct label_draft *draft)
 	if (draft->skip_rest)
 		return "skips all others, which is done with functions of shared libraries only";
 	if (draft->kind == PROFILE_VALUE_ARG && strchr(draft->path, '(') &&
-	    !strstr(draft->path, "len()") && !(draft->is_key && strstr(draft->path, ".address()")))
+	    !strstr(draft->path, "len()") && !(draft->is_key && word_is_address(draft->path)))
 		return "calls a function, which is done with functions of shared libraries only";
 	if (draft->pair)
 		return "is of two arguments, which is done with functions of shared libraries only";

@@ -20,6 +20,13 @@ bool profile_is_handed(const char *function)
 	return n > 2 && strcmp(function + n - 2, "->") == 0;
 }
 
+const char *profile_behind_result(const char *path)
+{
+	size_t size = strlen(PROFILE_RETURNED);
+
+	return strncmp(path, PROFILE_RETURNED, size) == 0 ? path + size : path;
+}
+
 bool profile_is_of(const char *function, const char *library)
 {
 	const char *symbol = profile_symbol(function);

@@ -198,6 +198,8 @@ void profile_faults_free(struct profile_faults *faults);
 const char *profile_symbol(const char *function);
 /* `SYMBOL->`: not that function, but those to which it jumps through a pointer. */
 bool profile_is_handed(const char *function);
+/* Of profile_value.path: what stands behind PROFILE_RETURNED, or @path where that is not there. */
+const char *profile_behind_result(const char *path);
 /* Whether it is of the shared library that is called @library; NULL: of the executable. */
 bool profile_is_of(const char *function, const char *library);
 /* Whether the part, or with PROFILE_PARTS_MAX any of them, has functions that are of it. */

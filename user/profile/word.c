@@ -204,11 +204,16 @@ bool word_is_argument(const char *text, struct word_fault *fault)
 		fault);
 }
 
+bool word_is_address(const char *key)
+{
+	const char *last = strrchr(key, '.');
+
+	return last && strcmp(last, ".address()") == 0;
+}
+
 bool word_is_key(const char *text, struct word_fault *fault)
 {
-	const char *last = strrchr(text, '.');
-
-	if (!last || strcmp(last, ".address()") != 0)
+	if (!word_is_address(text))
 		return word_is_argument(text, fault);
 	return is_path(text, false, "address()",
 		       "must be an argument and its fields, like vote.tx_id or self.address()",

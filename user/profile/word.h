@@ -31,6 +31,8 @@ bool word_is_function(const char *text, struct word_fault *fault);
 bool word_is_argument(const char *text, struct word_fault *fault);
 /* The same, or where what an argument refers to lies: `self.address()`. */
 bool word_is_key(const char *text, struct word_fault *fault);
+/* Which of the two it is. */
+bool word_is_address(const char *key);
 /* A number of a result, Ok, Ok.len() or Ok.Accepted.count, that may be read: no secret. */
 bool word_is_result(const char *text, struct word_fault *fault);
 /* A raw value of the program: true, 42, Pending, Ok.Accepted; of two numbers 20.134. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "profile/word.h"
 #include "symbol/type.h"
 
 struct builder {
@@ -364,13 +365,6 @@ static bool enum_tests(struct builder *b, const struct type_place *place, const 
 	return b->why->len ? false : refuse(b, "not an enum", &type);
 }
 
-static bool is_address(const char *path)
-{
-	const char *last = strrchr(path, '.');
-
-	return last && strcmp(last, ".address()") == 0;
-}
-
 bool type_tests(const struct type_place *place, const struct profile_value *value,
 		struct plan_value *out, struct strbuf *why)
 {
@@ -380,8 +374,8 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 	unsigned index;
 
 	if (value->is_key)
-		return is_address(value->path) ? type_address(place, out, why) :
-						 type_key(place, out, why);
+		return word_is_address(value->path) ? type_address(place, out, why) :
+						      type_key(place, out, why);
 	if (value->is_number)
 		return value->kind == PROFILE_VALUE_RETURN ?
 			       type_result(place, value->path, out, why) :

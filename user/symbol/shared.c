@@ -205,7 +205,7 @@ static bool field_read(const struct image *image, const char *name, struct hande
 /* Whether it is a pair that begins with what the function returned. */
 static bool has_result(const char *path)
 {
-	return strncmp(path, PROFILE_RETURNED, strlen(PROFILE_RETURNED)) == 0;
+	return profile_behind_result(path) != path;
 }
 
 /* Where arg0 is, or what arg0.NAME() says: a field of what the argument points to. */
@@ -270,12 +270,6 @@ static bool read_value(const struct work *w, const struct profile_value *want, b
 	out->n_tests = 1;
 	out->tests[0].recipe = recipe;
 	return true;
-}
-
-/* The argument that is asked when the call ends. */
-static const char *asked_of(const char *path)
-{
-	return has_result(path) ? path + strlen(PROFILE_RETURNED) : path;
 }
 
 /* Whether the value is read where the site is: at the start, at an end, or at both. */
@@ -454,7 +448,7 @@ static void look_at(struct resolver *rs, unsigned func, const char *library,
 
 	for (unsigned v = 0; v < pf->n_values && w.saved == ABI_REG_NONE; v++)
 		if (pf->values[v].now)
-			w.saved = argument_register_of(asked_of(pf->values[v].path));
+			w.saved = argument_register_of(profile_behind_result(pf->values[v].path));
 	w.row = plan_add_row(rs->plan, func, PLAN_READY, mem_printf("exported by %s", library),
 			     NULL, NULL);
 	if (profile_is_handed(rs->profile->funcs[func].name))

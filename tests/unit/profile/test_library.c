@@ -25,6 +25,8 @@ static void tells_libraries_apart(void **state)
 	assert_true(profile_is_of("libssl.so.3:SSL_free", "libssl.so.3"));
 	assert_true(profile_is_handed("l.so:f->"));
 	assert_false(profile_is_handed("l.so:f"));
+	assert_string_equal(profile_behind_result(PROFILE_RETURNED "arg0.f()"), "arg0.f()");
+	assert_string_equal(profile_behind_result("arg0 and arg1"), "arg0 and arg1");
 }
 
 static void lists_the_libraries(void **state)

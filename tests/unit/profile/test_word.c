@@ -200,6 +200,8 @@ static void keys(void **state)
 	(void)state;
 	EXPECT_GOOD(word_is_key, good);
 	EXPECT_BAD(word_is_key, bad);
+	assert_true(word_is_address("cx.common.address()"));
+	assert_false(word_is_address("self.address"));
 	assert_false(word_is_argument("self.address()", &fault));
 	assert_false(word_is_result("Ok.address()", &fault));
 }
