@@ -104,6 +104,51 @@ static bool locate(const struct function *fn, Dwarf_Die *param, struct location 
 	return out->part[0].reg != REG_NONE;
 }
 
+/* Where the function keeps its frame: the register that its DW_AT_frame_base names. */
+static unsigned frame_register(Dwarf_Die *die)
+{
+	Dwarf_Attribute at;
+	Dwarf_Op *expr;
+	size_t len;
+
+	if (!dwarf_attr(die, DW_AT_frame_base, &at) || dwarf_getlocation(&at, &expr, &len) != 0 ||
+	    len != 1 || !is_register(&expr[0]))
+		return REG_NONE;
+	return code_dwarf_reg(expr[0].atom - DW_OP_reg0);
+}
+
+/* `fbreg N`: in the caller's frame, N from where the frame register is once the function has
+ * made its own. How far that is from where the stack was at its entry, no such expression
+ * says; what the function loads from there, does. */
+static bool locate_on_stack(const struct function *fn, Dwarf_Die *die, Dwarf_Die *param,
+			    struct location *out)
+{
+	unsigned base = frame_register(die);
+	Dwarf_Attribute at;
+	Dwarf_Op *expr;
+	size_t len;
+
+	*out = (struct location){ .in_memory = true, .base = REG_RSP };
+	if (base == REG_NONE || !dwarf_attr_integrate(param, DW_AT_location, &at) ||
+	    dwarf_getlocation(&at, &expr, &len) != 0 || len != 1 || expr[0].atom != DW_OP_fbreg)
+		return false;
+	for (size_t i = 0; i < fn->code->n; i++) {
+		const struct insn *in = &fn->code->at[i];
+		struct flow_state st;
+		struct flow_value where;
+
+		if (in->op != OP_LOAD || in->mem.base != base || in->mem.index != REG_NONE ||
+		    in->mem.disp != (int64_t)expr[0].number || !flow_at(fn->flow, i, &st))
+			continue;
+		where = flow_address(&st, &in->mem);
+		if (where.kind != FLOW_FRAME || where.off < 8 ||
+		    (out->offset && out->offset != where.off))
+			return false;
+		out->offset = where.off;
+	}
+	return out->offset;
+}
+
 unsigned argument_register(const struct function *fn, Dwarf_Die *param)
 {
 	struct location where;
@@ -157,7 +202,7 @@ bool argument_plain(const struct function *fn, Dwarf_Die *die, const struct prof
 		strbuf_printf(why, "no parameter \"%.*s\"", (int)len, want->path);
 		return false;
 	}
-	if (!locate(fn, &param, &where)) {
+	if (!locate(fn, &param, &where) && !locate_on_stack(fn, die, &param, &where)) {
 		strbuf_puts(why, "it is in no known place when the function is entered");
 		return false;
 	}
