@@ -115,10 +115,13 @@ enum abi_hashed { ABI_HASHED_NOT, ABI_HASHED_WORDS, ABI_HASHED_TEXT };
 /*
  * Turns memory of the program into the index of a label value, or into a number:
  * then the last test compares nothing, what its recipe reads is the number, and the
- * tests before it lead there (ABI_GOTO), to ABI_SKIP or to ABI_UNKNOWN.
+ * tests before it lead there (ABI_GOTO), to ABI_SKIP or to ABI_UNKNOWN. Of a number that
+ * is a time two recipes read seconds (8 bytes) and nanoseconds (4 bytes), and it is in
+ * nanoseconds; a second or more of those is what an Option holds that has none: ABI_SKIP.
  */
 struct abi_value {
-	__u32 n_tests;
+	__u16 n_tests;
+	__u16 is_time;
 	__u16 is_signed; /* a number of two's complement */
 	__u16 hashed;    /* enum abi_hashed */
 	struct abi_test tests[ABI_TESTS_MAX];

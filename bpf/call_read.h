@@ -228,6 +228,26 @@ static __noinline u32 read_number(struct pt_regs *ctx, const struct abi_value *v
 	return ABI_UNKNOWN;
 }
 
+#define SECOND 1000000000ull
+
+/* The same of a time. One of more than five centuries is none that a program means. */
+static __noinline u32 read_time(struct pt_regs *ctx, const struct abi_value *value, u64 key,
+				u64 saved, u64 *number)
+{
+	const struct abi_recipe *whole = &value->tests[0].recipe, *rest = &value->tests[1].recipe;
+	u64 seconds = 0, nanoseconds = 0;
+
+	if (!raw_value(whole, read_source(ctx, whole->reg, key, saved), &seconds) ||
+	    !raw_value(rest, read_source(ctx, rest->reg, key, saved), &nanoseconds))
+		return ABI_UNKNOWN;
+	if (nanoseconds >= SECOND)
+		return ABI_SKIP;
+	if (seconds >= ~0ull / SECOND)
+		return ABI_UNKNOWN;
+	*number = seconds * SECOND + nanoseconds;
+	return ABI_NUMBER;
+}
+
 static __noinline u32 read_hash(struct pt_regs *ctx, const struct abi_value *value, u64 key,
 				u64 saved, u64 *hash);
 
@@ -246,6 +266,8 @@ static __noinline u32 capture_numbers(struct pt_regs *ctx, const struct abi_site
 			continue;
 		if (values[at].hashed)
 			said = read_hash(ctx, &values[at], key, call->saved, &call->number[slot]);
+		else if (values[at].is_time)
+			said = read_time(ctx, &values[at], key, call->saved, &call->number[slot]);
 		else
 			said = read_number(ctx, &values[at], key, call->saved, &call->number[slot]);
 		captured = (captured & ~(0xffu << slot * 8)) | said << slot * 8;

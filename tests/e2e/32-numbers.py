@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Numbers of calls as metrics: lengths of every kind of container and slice, and
+"""Numbers of calls as metrics: lengths of every kind of container and slice, times and
 integers, as sums, as histograms and beside labels, of async functions (out of line,
 inlined, dropped) and plain ones. Every one is equal to what numbers.rs handed over,
 to the last digit, up to sums beyond 2^64; once from its own debug information and
-once from a pack, stripped. What cannot be read, or is below 0, is counted as missing.
+once from a pack, stripped. What cannot be read, is not there or below 0, is counted as missing.
 
 32-numbers.py
 """
@@ -35,6 +35,7 @@ metrics:
   d_total: {type: counter, help: H, from: numbers::hides, value: {arg: request.maybe.len()}}
   e_total: {type: counter, help: H, from: numbers::hides, value: {arg: request.absent.len()}}
   f_total: {type: counter, help: H, from: numbers::plain_numbers, value: {arg: kind}}
+  g_seconds: {type: histogram, buckets: [1], help: H, from: numbers::plain_limit, value: {arg: limit.secs.as_secs_f64()}}
 """
 REASONS = {
     "numbers::by_value": ["argument numbers is unknown: Vec<u32, alloc::alloc::Global> is no number; "
@@ -44,6 +45,7 @@ REASONS = {
                        "argument request.maybe.len() is unknown: no length is known of it (type Option<",
                        'argument request.absent.len() is unknown: no field "absent" in '],
     "numbers::plain_numbers": ["kind is unknown: Kind is no number"],
+    "numbers::plain_limit": ["limit.secs.as_secs_f64() is unknown: u64 is no Duration"],
 }
 
 
@@ -64,7 +66,9 @@ def series(name, kind, le=None):
 
 
 def same(text, number):
-    """Exact where 64 bits hold it; beyond that the nearest double."""
+    """Exact where 64 bits hold it; beyond that, and of a time in seconds, the nearest double."""
+    if isinstance(number, str):
+        return text is not None and float(text) == float(number)
     return text == str(number) if number < 1 << 64 else text is not None and float(text) == float(number)
 
 
@@ -80,8 +84,10 @@ def faults_of(metrics, books):
     missing = {}
     for name, number in books["sums"].items():
         family, _, about = name.partition("/")
-        if about == "negative":
-            missing[family, "negative"] = number
+        if about in ("negative", "other_variant"):
+            missing[family, about] = number
+        elif about == "time_sum":
+            compare(series(f"{family}_sum", ""), repr(number / 1e9))
         elif about.endswith("_sum"):
             compare(series(f"{family}_sum", about.removesuffix("_sum")), number)
         elif name not in UNREADABLE:
@@ -94,8 +100,12 @@ def faults_of(metrics, books):
         for i, bound in enumerate(("0", "1", "10", "100", "1000", "+Inf")):
             compare(series(f"{family}_bucket", kind, le=bound), sum(buckets[:i + 1]))
         compare(series(f"{family}_count", kind), sum(buckets))
+    for name, buckets in books["times"].items():
+        for i, bound in enumerate(("1e-06", "0.5", "1", "3600", "+Inf")):
+            compare(series(f"{name}_bucket", "", le=bound), sum(buckets[:i + 1]))
+        compare(f"{name}_count", sum(buckets))
     for family in {line.split()[2] for line in metrics.splitlines() if line.startswith("# TYPE ")}:
-        for reason in ("unread", "negative"):
+        for reason in ("unread", "negative", "other_variant"):
             name = f'{MISSING}{{metric="{family}",reason="{reason}"}}'
             if name in ours:
                 compare(name, missing.pop((family, reason), 0))

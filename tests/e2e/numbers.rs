@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Pending once.
 struct Pause(bool);
@@ -131,12 +132,39 @@ pub fn plain_numbers(amount: u64, delta: i32, small: u8, kind: Kind) -> u64 {
     black_box(amount) ^ u64::from(black_box(small))
 }
 
+pub struct Timed {
+    pub took: Duration,
+    pub last: Option<Duration>,
+}
+
+/// Its last act is to drop what it shares, between its choice of a state and the store of it.
+pub async fn limited(limit: Duration, timed: Arc<Timed>) {
+    Pause(false).await;
+    black_box((limit, &timed));
+}
+
+#[inline(never)]
+pub fn plain_limit(limit: Duration, more: &Duration) -> Duration {
+    black_box(limit) + *black_box(more)
+}
+
+/// More than registers hold: the last two come on the stack.
+#[inline(never)]
+pub fn plain_stack(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, few: u32, timed: &Timed) -> Duration {
+    let sum = black_box(a) + black_box(b) + black_box(c) + black_box(d) + black_box(e) + black_box(f);
+    let room = black_box([sum; 40]);
+    timed.took + timed.last.unwrap_or_default() * few * room[7] as u32
+}
+
 const BOUNDS: [u128; 5] = [0, 1, 10, 100, 1000];
+/// Of times, in nanoseconds.
+const TIMES: [u128; 4] = [1_000, 500_000_000, 1_000_000_000, 3_600_000_000_000];
 
 #[derive(Default)]
 struct Books {
     sums: BTreeMap<String, u128>,
     buckets: BTreeMap<String, [u64; BOUNDS.len() + 1]>,
+    times: BTreeMap<String, [u64; TIMES.len() + 1]>,
 }
 
 impl Books {
@@ -154,6 +182,15 @@ impl Books {
         self.add_wide(&format!("{name}_sum"), n);
     }
 
+    fn time(&mut self, name: &str, time: Option<Duration>) {
+        let Some(ns) = time.map(|time| time.as_nanos()) else {
+            return self.add(&format!("{name}/other_variant"), 1);
+        };
+        let bucket = TIMES.iter().position(|&bound| ns <= bound).unwrap_or(TIMES.len());
+        self.times.entry(name.into()).or_default()[bucket] += 1;
+        self.add_wide(&format!("{name}/time_sum"), ns);
+    }
+
     fn json(&self) -> String {
         let mut out = String::from("{\"sums\": {");
         for (i, (name, sum)) in self.sums.iter().enumerate() {
@@ -161,6 +198,10 @@ impl Books {
         }
         out.push_str("}, \"buckets\": {");
         for (i, (name, buckets)) in self.buckets.iter().enumerate() {
+            write!(out, "{}{name:?}: {buckets:?}", if i > 0 { ", " } else { "" }).unwrap();
+        }
+        out.push_str("}, \"times\": {");
+        for (i, (name, buckets)) in self.times.iter().enumerate() {
             write!(out, "{}{name:?}: {buckets:?}", if i > 0 { ", " } else { "" }).unwrap();
         }
         out.push_str("}}");
@@ -190,6 +231,15 @@ impl Random {
             1 => self.next() % 2000,
             _ => self.next() * self.next(),
         }
+    }
+}
+
+fn time_of(random: &mut Random) -> Duration {
+    match random.next() % 4 {
+        0 => Duration::from_nanos(TIMES[random.next() as usize % TIMES.len()] as u64 + random.next() % 3 - 1),
+        1 => Duration::ZERO,
+        2 => Duration::new(random.next() % 5000, 999_999_999),
+        _ => Duration::from_nanos(random.next()),
     }
 }
 
@@ -305,6 +355,23 @@ fn plain_calls(random: &mut Random, books: &mut Books) {
     black_box(plain_numbers(amount, delta, small, kind));
 }
 
+fn timed_calls(random: &mut Random, books: &mut Books) {
+    let limit = time_of(random);
+    let last = if random.next() % 3 == 0 { None } else { Some(time_of(random)) };
+    let timed = Timed { took: time_of(random), last };
+
+    books.time("plain_limit_seconds", Some(limit));
+    books.time("plain_more_seconds", Some(timed.took));
+    black_box(plain_limit(limit, &timed.took));
+    books.time("stack_took_seconds", Some(timed.took));
+    books.time("stack_last_seconds", timed.last);
+    let [a, b, c] = [random.next(), random.next(), random.next()].map(|n| n % 9);
+    black_box(plain_stack(a, b, c, a, b, c, 1, &timed));
+    books.time("limit_seconds", Some(limit));
+    books.time("last_seconds", timed.last);
+    block_on(task(limited(limit, Arc::new(timed))));
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     let (mut random, mut books) = (Random(42), Books::default());
@@ -317,6 +384,7 @@ fn main() {
         async_calls(&mut random, &mut books);
         request_calls(&mut random, &mut books);
         plain_calls(&mut random, &mut books);
+        timed_calls(&mut random, &mut books);
     }
     std::fs::write(&words[2], books.json()).expect("books");
 }

@@ -40,7 +40,8 @@ void collect_labels(const struct node *node, const struct profile_metric *metric
 	}
 }
 
-/* A sum of numbers is exact up to 2^64, and from there on as exact as a double is. */
+/* A sum of numbers is exact up to 2^64, and from there on as exact as a double is. One of times
+ * is in nanoseconds, and shown in seconds. */
 static void set_sum(const struct layout_series *from, enum profile_metric_type type,
 		    struct metric_series *to)
 {
@@ -66,9 +67,9 @@ static void add_series(const struct layout_series *from, void *arg)
 		set_sum(from, w->metric->type, to);
 	if (w->metric->type != PROFILE_HISTOGRAM)
 		return;
-	if (!w->metric->is_of_numbers) {
+	if (profile_in_seconds(w->metric)) {
 		to->integral = false;
-		to->value = (double)from->sum / 1e9;
+		to->value = (w->metric->is_of_numbers ? to->value : (double)from->sum) / 1e9;
 	}
 	to->bounds = w->metric->bounds;
 	to->n_bounds = n;

@@ -105,8 +105,8 @@ static void add_missing(struct metric_snapshot *out, const struct node *node,
 	struct metric_series *s = add(
 		out, "mpc_bpf_agent_numbers_missing_total", METRIC_COUNTER, "",
 		"Calls that ended and are not in a metric of numbers: their number could not be "
-		"read, was below 0, or (of gauges) many wrote at once; or the function returned "
-		"another variant, which has none.");
+		"read, was below 0, or (of gauges) many wrote at once; or there was none: the "
+		"function returned another variant, or the time was None.");
 
 	series_label(s, "node_id", node->id);
 	series_label(s, "metric", metric->name);
@@ -115,9 +115,11 @@ static void add_missing(struct metric_snapshot *out, const struct node *node,
 	set_count(s, n);
 }
 
-/* Whether some source's number is one of a result. */
-static bool has_results(const struct profile *profile, const struct profile_metric *metric)
+/* Whether a call may have no number: some source's is one of a result, or of an Option. */
+static bool may_lack(const struct profile *profile, const struct profile_metric *metric)
 {
+	if (metric->is_of_times)
+		return true;
 	for (size_t s = 0; s < metric->n_sources; s++) {
 		const struct profile_source *source = &metric->sources[s];
 
@@ -144,10 +146,10 @@ static void collect_missing(struct agent *agent, uint64_t *const *cells,
 			add_missing(out, node, metric, "unread", missing[ABI_MISSING_UNREAD]);
 			if (metric->type == PROFILE_GAUGE)
 				add_missing(out, node, metric, "busy", missing[ABI_MISSING_BUSY]);
-			else
+			else if (!metric->is_of_times)
 				add_missing(out, node, metric, "negative",
 					    missing[ABI_MISSING_NEGATIVE]);
-			if (has_results(agent->profile, metric))
+			if (may_lack(agent->profile, metric))
 				add_missing(out, node, metric, "other_variant",
 					    missing[ABI_MISSING_OTHER]);
 		}

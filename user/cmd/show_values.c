@@ -133,7 +133,7 @@ void show_values(const struct agent *agent, uint64_t *const *cells, size_t m, st
 	const struct profile_metric *metric = &agent->profile->metrics[m];
 	struct gather g = { metric, page, out, 0, agent_monotonic_ns(), NULL };
 
-	out->in_seconds = metric->type == PROFILE_HISTOGRAM && !metric->is_of_numbers;
+	out->in_seconds = metric->type == PROFILE_HISTOGRAM && profile_in_seconds(metric);
 	if (metric->type == PROFILE_HISTOGRAM)
 		g.buckets = mem_array(agent->nodes.n + 1, sizeof(*g.buckets));
 	for (g.node = 0; g.node < agent->nodes.n; g.node++)

@@ -175,6 +175,18 @@ static const char *key_fault(const struct plan_value *value)
 	return NULL;
 }
 
+/* Seconds and nanoseconds, and nothing else. */
+static bool is_way_to_time(const struct plan_value *value)
+{
+	if (value->n_tests != 2)
+		return false;
+	for (size_t t = 0; t < value->n_tests; t++)
+		if (value->tests[t].n_choices || value->tests[t].otherwise.label ||
+		    value->tests[t].recipe.width != (t ? 4 : 8))
+			return false;
+	return true;
+}
+
 /* A number has no labels, and its last test no choices. */
 static bool is_way_to_number(const struct plan_value *value)
 {
@@ -206,10 +218,13 @@ static char *compile_value(const struct work *work, size_t func, const struct pl
 		if (fault)
 			return test_fault(value, fault);
 		out->hashed = value->reading == PLAN_KEY_TEXT ? ABI_HASHED_TEXT : ABI_HASHED_WORDS;
+	} else if (value->reading == PLAN_TIME && !is_way_to_time(value)) {
+		return test_fault(value, "a time has seconds and nanoseconds, and no labels");
 	} else if (value->reading != PLAN_LABEL && !is_way_to_number(value)) {
 		return test_fault(value, "the way to a number has labels");
 	}
-	out->n_tests = (uint32_t)value->n_tests;
+	out->n_tests = (uint16_t)value->n_tests;
+	out->is_time = value->reading == PLAN_TIME;
 	out->is_signed = value->reading == PLAN_SIGNED || value->reading == PLAN_KEY_SIGNED;
 	for (size_t t = 0; t < value->n_tests; t++) {
 		char *fault = compile_test(work, func, value, &value->tests[t], &out->tests[t]);

@@ -121,8 +121,8 @@ static int place_bounds(struct layout *layout, const struct profile_metric *metr
 
 	memset(&b, 0xff, sizeof(b));
 	for (size_t i = 0; i < metric->n_bounds; i++)
-		b.upper[i] = metric->is_of_numbers ? (uint64_t)metric->bounds[i] :
-						     layout_bound_ns(metric->bounds[i]);
+		b.upper[i] = profile_in_seconds(metric) ? layout_bound_ns(metric->bounds[i]) :
+							  (uint64_t)metric->bounds[i];
 	for (size_t i = 0; i < layout->n_bounds; i++) {
 		if (!memcmp(&layout->bounds[i], &b, sizeof(b))) {
 			*at = (uint16_t)i;

@@ -194,7 +194,8 @@ static const char *rust_fault(const struct label_draft *draft)
 	if (draft->skip_rest)
 		return "skips all others, which is done with functions of shared libraries only";
 	if (draft->kind == PROFILE_VALUE_ARG && strchr(draft->path, '(') &&
-	    !strstr(draft->path, "len()") && !(draft->is_key && word_is_address(draft->path)))
+	    !strstr(draft->path, "len()") && !(draft->is_key && word_is_address(draft->path)) &&
+	    !(draft->is_number && word_is_time(draft->path)))
 		return "calls a function, which is done with functions of shared libraries only";
 	if (draft->pair)
 		return "is of two arguments, which is done with functions of shared libraries only";

@@ -118,7 +118,7 @@ static const char *check_bound(const struct profile_metric *metric, double bound
 {
 	double last = metric->n_bounds ? metric->bounds[metric->n_bounds - 1] : 0;
 
-	if (metric->is_of_numbers)
+	if (!profile_in_seconds(metric))
 		return check_whole_bound(metric, bound);
 	if (bound <= 0)
 		return "must be more than 0";
@@ -156,8 +156,8 @@ static void read_buckets(struct build *b, const struct tree_entry *entry, const 
 		else if (strstr(text, "nf"))
 			why = "is always there; leave it out";
 		else
-			why = metric->is_of_numbers ? "must be a whole number, like 100" :
-						      "must be a number of seconds, like 0.5";
+			why = profile_in_seconds(metric) ? "must be a number of seconds, like 0.5" :
+							   "must be a whole number, like 100";
 		if (why)
 			fault_add(b->tree.page, tree_span(&b->tree, items[i].value),
 				  "bucket %.40s of %s %s", text, of, why);
@@ -173,7 +173,7 @@ static void check_buckets(struct build *b, const struct tree_entry *entry,
 	if (metric->type == PROFILE_HISTOGRAM && !buckets->value)
 		fault_add(b->tree.page, tree_span(&b->tree, entry->key),
 			  "%s lacks the key \"buckets\": a histogram needs their bounds%s", what,
-			  metric->is_of_numbers ? "" : " in seconds");
+			  profile_in_seconds(metric) ? " in seconds" : "");
 	else if (metric->type != PROFILE_HISTOGRAM && buckets->value)
 		fault_add(b->tree.page, tree_span(&b->tree, buckets->key),
 			  "%s is a %s and has no buckets; is it a histogram?", what,
@@ -216,7 +216,7 @@ static void check_name(struct build *b, const struct tree_entry *entry, bool typ
 		type = strstr(entry->name, "_seconds") && !strstr(entry->name, "_total") ?
 			       PROFILE_HISTOGRAM :
 			       PROFILE_COUNTER;
-	if (!word_is_metric_name(entry->name, type, metric->is_of_numbers, &fault)) {
+	if (!word_is_metric_name(entry->name, type, !profile_in_seconds(metric), &fault)) {
 		if (typed || strncmp(fault.why, "must end", 8) != 0)
 			build_word_fault(b, entry->key, "metric name", &fault);
 		return;
@@ -258,6 +258,10 @@ static void check_keys(struct build *b, const struct metric_draft *draft, bool t
 		gauge_check(b, draft, typed, &keys);
 		gauge_read_stale(b, draft, value[KEY_STALE]);
 	}
+	if (typed && draft->metric->is_of_times && draft->metric->type != PROFILE_HISTOGRAM)
+		fault_add(b->tree.page, tree_span(&b->tree, draft->entry->key),
+			  "%s is a %s and measures a time; is it a histogram?", draft->what,
+			  type_names[draft->metric->type]);
 	if (typed)
 		check_buckets(b, draft->entry, &got[KEY_BUCKETS], draft->what, draft->metric);
 }

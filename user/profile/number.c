@@ -46,7 +46,7 @@ void number_read(struct build *b, const struct tree_entry *entry, const char *of
 	number->path = tree_text(&b->tree, &got[source], whose);
 	if (!number->path)
 		return;
-	number->usable = source == KEY_ARG ? word_is_argument(number->path, &fault) :
+	number->usable = source == KEY_ARG ? word_is_number(number->path, &fault) :
 					     word_is_result(number->path, &fault);
 	if (!number->usable)
 		build_word_fault(b, got[source].value, source == KEY_ARG ? "argument" : "result",

@@ -35,8 +35,9 @@ struct profile_value {
 	bool is_key;    /* a hash of it is, to find calls of the same; there are none either */
 	bool now;       /* ARG: as it is whenever the call counts, else as when it began */
 	bool skip_rest; /* metrics leave out what no choice names, too */
-	/* for ARG: "self.pool.len()", of a C function also two with PROFILE_AND between them,
-	 * whose raw values are pairs, "20.134"; for a number of RETURN: "Ok.len()"; otherwise "" */
+	/* for ARG: "self.pool.len()", "rtt.latest.as_secs_f64()", of a C function also two with
+	 * PROFILE_AND between them, whose raw values are pairs, "20.134"; for a number of
+	 * RETURN: "Ok.len()"; otherwise "" */
 	char *path;
 	struct profile_choice *choices;
 	size_t n_choices;
@@ -114,6 +115,7 @@ struct profile_metric {
 	/* counter: adds up a number of each call instead of 1; gauge: is set to it instead of
 	 * counting calls up and down; histogram: observes it instead of how long the call took */
 	bool is_of_numbers;
+	bool is_of_times; /* … which are times: nanoseconds, shown in seconds; histogram */
 	/* gauge of numbers: seconds after which a number that no call has renewed is not shown
 	 * any more; 0: never */
 	uint64_t stale_after;
@@ -128,8 +130,7 @@ struct profile_metric {
 	size_t n_labels;
 	/* leaves calls out by what no label of its says; sources that begin spans never do */
 	bool skips;
-	double bounds
-		[PROFILE_BOUNDS_MAX]; /* histogram: upper bounds in seconds (of numbers: whole), ascending, without +Inf */
+	double bounds[PROFILE_BOUNDS_MAX]; /* histogram: upper bounds, ascending, without +Inf */
 	size_t n_bounds;
 	struct profile_source *sources;
 	size_t n_sources;
@@ -213,6 +214,11 @@ size_t profile_libraries(const struct profile *profile, char **names, size_t max
 const char *profile_metric_type_name(enum profile_metric_type type); /* "counter" … */
 /* Whether two metrics would be one family in OpenMetrics, as those of one name are. */
 bool profile_same_family(const struct profile_metric *a, const struct profile_metric *b);
+/* Whether what a histogram observes are times, in seconds; else they are whole numbers. */
+static inline bool profile_in_seconds(const struct profile_metric *metric)
+{
+	return !metric->is_of_numbers || metric->is_of_times;
+}
 /* A gauge of calls counted up and down. */
 bool profile_is_balance(const struct profile_metric *metric);
 

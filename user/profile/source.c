@@ -179,6 +179,20 @@ void source_bind_labels(struct build *b, struct metric_draft *draft, struct prof
 	}
 }
 
+/* All sources of a metric measure times, or none. */
+static void check_time(struct build *b, struct metric_draft *draft,
+		       const struct label_draft *number)
+{
+	bool time = word_is_time(number->path);
+
+	if (!draft->named)
+		draft->metric->is_of_times = time;
+	else if (time != draft->metric->is_of_times)
+		fault_add(b->tree.page, tree_span(&b->tree, number->entry.key),
+			  "this source of %s measures %s; all sources measure times, or none",
+			  draft->what, time ? "a time" : "no time");
+}
+
 /* The number that this source measures, if its metric is one of numbers. */
 static void bind_number(struct build *b, struct metric_draft *draft, struct profile_source *source,
 			const struct label_draft *own, const yaml_node_t *node)
@@ -208,6 +222,8 @@ static void bind_number(struct build *b, struct metric_draft *draft, struct prof
 			b->tree.page, tree_span(&b->tree, node),
 			"this source of %s lacks the key \"value\"; all sources measure a number, or none",
 			draft->what);
+	if (has && number->usable)
+		check_time(b, draft, number);
 	if (has)
 		number_bind(b, number, source);
 }

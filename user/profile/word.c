@@ -12,6 +12,8 @@
 #define NAME_MAX_BYTES 128
 #define VALUE_MAX_BYTES 64
 #define PATH_SEGMENTS_MAX 6 /* an argument and five fields */
+#define ADDRESS "address()"
+#define TIME "as_secs_f64()"
 
 static bool bad(struct word_fault *fault, size_t at, size_t size, const char *why)
 {
@@ -162,7 +164,8 @@ static bool is_asked(const char *text, size_t at, size_t size)
 	       is_identifier(text + at, size - 2);
 }
 
-/* Segments joined by dots, @asked at the end if anywhere: `len()`, or of a key `address()`;
+/* Segments joined by dots, @asked at the end if anywhere: `len()`, or of a key `address()`,
+ * of a number that is a time `as_secs_f64()`;
  * with @result it can be all of it. */
 static bool is_path(const char *text, bool result, const char *asked, const char *why,
 		    struct word_fault *fault)
@@ -204,18 +207,36 @@ bool word_is_argument(const char *text, struct word_fault *fault)
 		fault);
 }
 
+static bool ends_with_call(const char *path, const char *call)
+{
+	const char *last = strrchr(path, '.');
+
+	return last && strcmp(last + 1, call) == 0;
+}
+
+bool word_is_time(const char *number)
+{
+	return ends_with_call(number, TIME);
+}
+
+bool word_is_number(const char *text, struct word_fault *fault)
+{
+	if (!word_is_time(text))
+		return word_is_argument(text, fault);
+	return is_path(text, false, TIME,
+		       "must be an argument and its fields, like rtt.latest.as_secs_f64()", fault);
+}
+
 bool word_is_address(const char *key)
 {
-	const char *last = strrchr(key, '.');
-
-	return last && strcmp(last, ".address()") == 0;
+	return ends_with_call(key, ADDRESS);
 }
 
 bool word_is_key(const char *text, struct word_fault *fault)
 {
 	if (!word_is_address(text))
 		return word_is_argument(text, fault);
-	return is_path(text, false, "address()",
+	return is_path(text, false, ADDRESS,
 		       "must be an argument and its fields, like vote.tx_id or self.address()",
 		       fault);
 }

@@ -18,7 +18,7 @@ struct word_fault {
 
 bool word_is_profile_name(const char *text, struct word_fault *fault);
 /* A Prometheus name with the suffix that its type asks for, which is none of a gauge and of
- * a histogram @of_numbers. */
+ * a histogram @of_numbers that are no times. */
 bool word_is_metric_name(const char *text, enum profile_metric_type type, bool of_numbers,
 			 struct word_fault *fault);
 bool word_is_label_name(const char *text, struct word_fault *fault);
@@ -29,6 +29,10 @@ bool word_is_function(const char *text, struct word_fault *fault);
 /* An argument and fields of it, `vote.approve`, or a length, `shares.len()`, that may be
  * read: no secret. Of a C function `arg0`, or `arg0.SSL_version()`. */
 bool word_is_argument(const char *text, struct word_fault *fault);
+/* The same as a number: also a time, `rtt.latest.as_secs_f64()`. */
+bool word_is_number(const char *text, struct word_fault *fault);
+/* Whether it is a time. */
+bool word_is_time(const char *number);
 /* The same, or where what an argument refers to lies: `self.address()`. */
 bool word_is_key(const char *text, struct word_fault *fault);
 /* Which of the two it is. */

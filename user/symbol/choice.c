@@ -376,6 +376,8 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 	if (value->is_key)
 		return word_is_address(value->path) ? type_address(place, out, why) :
 						      type_key(place, out, why);
+	if (value->is_number && word_is_time(value->path))
+		return type_time(place, out, why);
 	if (value->is_number)
 		return value->kind == PROFILE_VALUE_RETURN ?
 			       type_result(place, value->path, out, why) :

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Whole numbers in memory: integers, also in newtypes, atomics and behind pointers. */
+/* Whole numbers in memory: integers, also in newtypes, atomics and behind pointers; and times. */
 #include <dwarf.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "symbol/type.h"
 
 #define NUMBER_DEPTH_MAX 16
@@ -70,4 +72,51 @@ bool type_number(const struct type_place *place, struct plan_value *out, struct 
 			break;
 	}
 	return no_number(place, why);
+}
+
+static bool take_word(const struct type_place *place, const char *member, size_t width,
+		      struct plan_value *out)
+{
+	struct type_place at = *place;
+	struct plan_test *test = &out->tests[out->n_tests];
+	Dwarf_Die word;
+
+	if (!type_member(&at.type, member, &word) || !type_enter_member(&at, &word))
+		return false;
+	for (unsigned depth = 0; dwarf_tag(&at.type) != DW_TAG_base_type; depth++)
+		if (depth == NUMBER_DEPTH_MAX || !type_enter_wrapper(&at))
+			return false;
+	if (type_size(&at.type) != width)
+		return false;
+	test->recipe = at.recipe;
+	test->recipe.width = (uint8_t)width;
+	out->n_tests++;
+	return true;
+}
+
+/* What an Option holds, where nothing but what is impossible in it tells that there is nothing. */
+static void enter_option(struct type_place *place)
+{
+	struct type_place inner = *place;
+
+	if (type_enter_payload(&inner, "Some") && type_size(&inner.type) == type_size(&place->type))
+		*place = inner;
+}
+
+bool type_time(const struct type_place *place, struct plan_value *out, struct strbuf *why)
+{
+	struct type_place at = *place;
+	_free_ char *full = NULL;
+
+	while (dwarf_tag(&at.type) == DW_TAG_pointer_type)
+		if (!type_deref(&at))
+			return refuse(why, "a pointer to nothing known", &at.type);
+	enter_option(&at);
+	full = type_name(&at.type);
+	if (strcmp(full, "core::time::Duration") != 0)
+		return refuse(why, "no Duration", &at.type);
+	out->reading = PLAN_TIME;
+	out->n_tests = 0;
+	return (take_word(&at, "secs", 8, out) && take_word(&at, "nanos", 4, out)) ||
+	       refuse(why, "a Duration that this agent does not know", &at.type);
 }

@@ -80,6 +80,18 @@ static bool read_key(struct pack_text *t, struct plan_value *value)
 	return pack_done(t);
 }
 
+/* `time R R`: seconds and nanoseconds, all of a value that is a time. */
+static bool read_time(struct pack_text *t, struct plan_value *value)
+{
+	if (value->n_tests)
+		return pack_bad(t, "a time has no tests in front of it");
+	value->reading = PLAN_TIME;
+	while (value->n_tests < 2)
+		if (!pack_recipe(t, false, &value->tests[value->n_tests++].recipe))
+			return false;
+	return pack_done(t);
+}
+
 static bool read_test(struct pack_text *t, struct plan_value *value)
 {
 	size_t index = value->n_tests;
@@ -140,8 +152,10 @@ static bool read_value(struct pack_text *t, struct plan_site *site)
 		return false;
 	if (value->reading == PLAN_LABEL && pack_word(t, "key") && !read_key(t, value))
 		return false;
+	if (value->reading == PLAN_LABEL && pack_word(t, "time") && !read_time(t, value))
+		return false;
 	if (!value->n_tests)
-		return pack_unexpected(t, "test, number, signed or key");
+		return pack_unexpected(t, "test, number, signed, time or key");
 	return targets_exist(t, value);
 }
 

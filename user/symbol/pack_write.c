@@ -135,12 +135,26 @@ static void write_key(const struct plan_value *value, struct strbuf *out)
 	strbuf_putc(out, '\n');
 }
 
+static void write_time(const struct plan_value *value, struct strbuf *out)
+{
+	strbuf_puts(out, "    time");
+	for (size_t t = 0; t < value->n_tests; t++) {
+		strbuf_putc(out, ' ');
+		pack_recipe_write(&value->tests[t].recipe, out);
+	}
+	strbuf_putc(out, '\n');
+}
+
 static void write_value(const struct plan_value *value, struct strbuf *out)
 {
 	strbuf_printf(out, "  value %u ", value->slot);
 	write_named("", value->text, out);
 	if (plan_is_key(value)) {
 		write_key(value, out);
+		return;
+	}
+	if (value->reading == PLAN_TIME) {
+		write_time(value, out);
 		return;
 	}
 	for (size_t t = 0; t < value->n_tests; t++) {

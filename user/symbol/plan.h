@@ -41,6 +41,7 @@ enum plan_reading {
 	PLAN_LABEL,
 	PLAN_NUMBER,
 	PLAN_SIGNED, /* a number that may be negative */
+	PLAN_TIME,   /* a number of nanoseconds, in two words: seconds, and what is left */
 	PLAN_KEY,
 	PLAN_KEY_SIGNED, /* one word that may be negative */
 	PLAN_KEY_TEXT,

@@ -309,7 +309,7 @@ bool type_follow(struct type_place *place, const char *path, struct strbuf *why)
 
 		if (strcmp(seg, "len()") == 0)
 			return type_length(place, why);
-		if (strcmp(seg, "address()") == 0)
+		if (strcmp(seg, "address()") == 0 || strcmp(seg, "as_secs_f64()") == 0)
 			return true;
 		if (isdigit((unsigned char)*seg)) /* tx_id.0 is called __0 */
 			tuple = mem_printf("__%s", seg);

@@ -63,8 +63,8 @@ bool type_enter_wrapper(struct type_place *place);
  * there are is asked, which is no secret of keys and presignatures. */
 bool type_is_secret(Dwarf_Die *type, bool counted, struct strbuf *why);
 
-/* Follows fields from a place; a last segment "len()" is the length of what is there, and
- * before "address()" the place is the reference. */
+/* Follows fields from a place; a last segment "len()" is the length of what is there, before
+ * "address()" the place is the reference, and before "as_secs_f64()" that of a Duration. */
 bool type_follow(struct type_place *place, const char *path, struct strbuf *why);
 
 /* Steps from Poll<T> to its T, when the place's type is one; else leaves it. */
@@ -90,6 +90,9 @@ bool type_length(struct type_place *place, struct strbuf *why);
 /* Fills @out with the way to the whole number at the place (or behind pointers and
  * newtypes there). */
 bool type_number(const struct type_place *place, struct plan_value *out, struct strbuf *why);
+
+/* The same with the Duration at the place, or in the Option there. */
+bool type_time(const struct type_place *place, struct plan_value *out, struct strbuf *why);
 
 /* The way to the number @path names in a result: `Ok`, `Ok.len()`, `Ok.Accepted.count`, or
  * `number` for a result that is one. Other variants on the way lead to skip. */

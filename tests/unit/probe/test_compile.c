@@ -340,6 +340,46 @@ static void reads_keys(void **state)
 	}
 }
 
+static void fill_time(struct fixture *f, struct plan_value values[2])
+{
+	fill_number(f, values);
+	f->numbers.funcs[VOTE].values[1] =
+		(struct profile_value){ .is_number = true, .path = (char *)"rtt.as_secs_f64()" };
+	values[0].text = (char *)"rtt.as_secs_f64()";
+	values[0].reading = PLAN_TIME;
+	values[0].n_tests = 2;
+	values[0].tests[0].recipe.width = 8;
+	values[0].tests[1].recipe =
+		(struct abi_recipe){ .reg = ABI_REG_KEY, .width = 4, .tail = 8 };
+}
+
+static void reads_times(void **state)
+{
+	struct plan_choice label = { .raw = 1, .label = (char *)"approve" };
+	struct plan_value values[2];
+	const struct abi_value *value;
+	struct fixture f;
+
+	(void)state;
+	fill_time(&f, values);
+	compile_numbers(&f);
+	assert_int_equal(f.compiled->n_refusals, 0);
+	value = &f.compiled->values[f.compiled->sites[0].value[1]];
+	assert_int_equal(value->is_time, 1);
+	assert_int_equal(value->n_tests, 2);
+	clear(&f);
+	fill_time(&f, values);
+	values[0].n_tests = 1;
+	keeps_site_without_number(&f, "a time has seconds and nanoseconds");
+	fill_time(&f, values);
+	values[0].tests[1].recipe.width = 8;
+	keeps_site_without_number(&f, "a time has seconds and nanoseconds");
+	fill_time(&f, values);
+	values[0].tests[0].choices = &label;
+	values[0].tests[0].n_choices = 1;
+	keeps_site_without_number(&f, "a time has seconds and nanoseconds");
+}
+
 static void leaves_out_bad_keys(void **state)
 {
 	struct plan_choice label = { .raw = 1, .label = (char *)"approve" };
@@ -503,6 +543,7 @@ int main(void)
 		cmocka_unit_test(skips_what_the_profile_skips),
 		cmocka_unit_test(leaves_out_bad_numbers),
 		cmocka_unit_test(reads_keys),
+		cmocka_unit_test(reads_times),
 		cmocka_unit_test(leaves_out_bad_keys),
 		cmocka_unit_test(leaves_out_bad_instances),
 		cmocka_unit_test(survives_wild_indexes),

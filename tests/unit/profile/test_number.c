@@ -86,6 +86,52 @@ static void reads_results(void **state)
 	profile_free(profile);
 }
 
+/* Bounds and sums are in seconds, as those of durations. */
+static void reads_times(void **state)
+{
+	struct profile *profile =
+		parse_good(HISTOGRAM("x_rtt_seconds", "    from: a::b\n    buckets: [0.001, 1]\n"
+						      "    value: {arg: rtt.as_secs_f64()}\n"));
+	const struct profile_metric *metric = &profile->metrics[0];
+
+	(void)state;
+	assert_true(metric->is_of_numbers);
+	assert_true(metric->is_of_times);
+	assert_true(profile_in_seconds(metric));
+	assert_string_equal(metric->unit, "seconds");
+	assert_true(metric->bounds[0] == 0.001 && metric->bounds[1] == 1);
+	assert_true(profile->funcs[0].values[0].is_number);
+	assert_string_equal(profile->funcs[0].values[0].path, "rtt.as_secs_f64()");
+	profile_free(profile);
+}
+
+static void refuses_times(void **state)
+{
+#define TIME "    value: {arg: rtt.as_secs_f64()}\n"
+	static const struct fault_case cases[] = {
+		{ COUNTER("    from: a::b\n" TIME), 3, 3, "x_total",
+		  X " is a counter and measures a time; is it a histogram?" },
+		{ HISTOGRAM("x_rtt", "    from: a::b\n    buckets: [1]\n" TIME), 3, 3, "x_rtt",
+		  "metric name \"x_rtt\" must end in _seconds, because it is a histogram of durations" },
+		{ HISTOGRAM("x_seconds", "    from: a::b\n    buckets: [0]\n" TIME), 7, 15, "0",
+		  "bucket 0 of metric \"x_seconds\" must be more than 0" },
+		{ HISTOGRAM("x_seconds",
+			    "    buckets: [1]\n    from:\n"
+			    "      - {function: a::b, value: {arg: rtt.as_secs_f64()}}\n"
+			    "      - {function: a::c, value: {arg: n}}\n"),
+		  9, 26, "value",
+		  "this source of metric \"x_seconds\" measures no time; all sources measure times, or none" },
+		{ HISTOGRAM("x_seconds", "    buckets: [1]\n    from: libx.so.1:f\n"
+					 "    value: {arg: arg0.as_secs_f64()}\n"),
+		  8, 5, "value",
+		  "\"value\" is an argument of a C function: it can be a label or a key, but not a number, for its type is not known" },
+	};
+#undef TIME
+
+	(void)state;
+	expect_faults(cases, ARRAY_SIZE(cases));
+}
+
 static void refuses_forms(void **state)
 {
 #define VALUE(text) COUNTER("    from: a::b\n    value: " text "\n")
@@ -186,6 +232,8 @@ int main(void)
 		cmocka_unit_test(reads_numbers_of_sources),
 		cmocka_unit_test(tells_numbers_from_labels),
 		cmocka_unit_test(reads_results),
+		cmocka_unit_test(reads_times),
+		cmocka_unit_test(refuses_times),
 		cmocka_unit_test(refuses_forms),
 		cmocka_unit_test(wants_numbers_everywhere),
 		cmocka_unit_test(names_and_buckets_of_histograms),

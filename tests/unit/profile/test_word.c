@@ -206,6 +206,34 @@ static void keys(void **state)
 	assert_false(word_is_result("Ok.address()", &fault));
 }
 
+static void numbers(void **state)
+{
+	static const char *const good[] = { "n", "shares.len()", "limit.as_secs_f64()",
+					    "rtt.smoothed.as_secs_f64()" };
+	static const char time[] =
+		"must be an argument and its fields, like rtt.latest.as_secs_f64()";
+	static const struct word_case bad[] = {
+		{ "as_secs_f64()", 0, 13,
+		  "must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
+		{ "a.as_secs_f64().len()", 2, 13,
+		  "must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
+		{ "a.len().as_secs_f64()", 2, 5, time },
+		{ "a.as_secs_f64().as_secs_f64()", 2, 13,
+		  "must stand at the end: it has no fields" },
+		{ "self.nonce.as_secs_f64()", 5, 5,
+		  "names a secret; the agent reads no keys, shares, nonces or plaintext" },
+	};
+	struct word_fault fault;
+
+	(void)state;
+	EXPECT_GOOD(word_is_number, good);
+	EXPECT_BAD(word_is_number, bad);
+	assert_true(word_is_time("rtt.smoothed.as_secs_f64()"));
+	assert_false(word_is_time("rtt.smoothed"));
+	assert_false(word_is_argument("limit.as_secs_f64()", &fault));
+	assert_false(word_is_result("Ok.as_secs_f64()", &fault));
+}
+
 static void results(void **state)
 {
 	static const char *const good[] = { "Ok",     "Ok.len()", "len()", "Ok.Accepted.count",
@@ -310,6 +338,7 @@ int main(void)
 		cmocka_unit_test(arguments),     cmocka_unit_test(raw_values),
 		cmocka_unit_test(keys),          cmocka_unit_test(results),
 		cmocka_unit_test(variables),     cmocka_unit_test(times),
+		cmocka_unit_test(numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

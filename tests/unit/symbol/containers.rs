@@ -22,6 +22,7 @@ use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
 use core::num::NonZero;
 use core::sync::atomic::{AtomicI32, AtomicU64};
+use core::time::Duration;
 
 pub mod raw {
     pub struct RawTableInner {
@@ -118,6 +119,10 @@ pub struct Held {
     pub sealing: SealingSecretId,
     pub digest: Digest,
     pub wide_signed: i128,
+    pub time: Duration,
+    pub time_behind: &'static Duration,
+    pub perhaps: Option<Duration>,
+    pub tagged: Option<Option<u64>>,
 }
 
 #[no_mangle]

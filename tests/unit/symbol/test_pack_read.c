@@ -158,7 +158,7 @@ static void refuses_bad_values(void **state)
 	refused("value 3", "value 0", 21, "value 0 stands twice");
 	refused("value 3", "value 4", 21, "at most 3");
 	refused("value 3 \"kind\"", "value 3", 21, "what a value is expected");
-	refused("    test key-104:1\n", "", 17, "test, number, signed or key expected");
+	refused("    test key-104:1\n", "", 17, "test, number, signed, time or key expected");
 	refused("key-104:1", "key-104", 17, "has a width");
 	refused("key-104:1", "key-104:1r", 17, "past a register");
 	refused("255 = unknown", "256 = unknown", 19, "at most 255");
@@ -199,6 +199,7 @@ static void reads_numbers(void **state)
 		"    key words rdi:8 rdi+8:8\n",
 		"    key word rdi:4r\n",
 		"    key signed key:2\n",
+		"    time [rsp+16]:8 [rsp+16]+8:4\n",
 	};
 
 	(void)state;
@@ -226,7 +227,10 @@ static void refuses_bad_numbers(void **state)
 		{ "    number key:8\n    number key:8\n", "p:10: value, site or end expected" },
 		{ "    test key:1\n      1 = skip 1\n      else unknown\n",
 		  "p:10: the end of the line expected" },
-		{ "    unsigned key:8\n", "p:9: test, number, signed or key expected" },
+		{ "    unsigned key:8\n", "p:9: test, number, signed, time or key expected" },
+		{ "    time rdi:8\n", "p:9: a recipe names no register" },
+		{ "    test key:1\n      else unknown\n    time key:8 key+8:4\n",
+		  "p:11: a time has no tests in front of it" },
 		{ "    key letters rdi:8\n", "p:9: text, words, word or signed expected" },
 		{ "    key text rdi:8\n", "p:9: a recipe names no register" },
 		{ "    key word rdi:8 rsi:8\n", "p:9: the end of the line expected" },
