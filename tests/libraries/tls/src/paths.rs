@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use quinn::congestion::{BbrConfig, Controller, ControllerFactory, CubicConfig, NewRenoConfig};
 use quinn::{Connection, Endpoint};
+use quinn_proto::RttEstimator;
 use rustls::version::TLS13;
 use tokio::sync::mpsc;
 
@@ -18,21 +19,38 @@ use crate::relay::{self, Order};
 
 const CHUNK: usize = 20_000;
 const TOO_LONG: usize = 1300;
+/// What a path is said to take before it is measured.
+const GUESSED: Duration = Duration::from_millis(333);
 
 /// Who makes the controllers of congestion of connections.
 pub type Control = Arc<dyn ControllerFactory + Send + Sync>;
 
-/// A controller of quinn's, and books of what it is told. It hears of no acknowledgement, for that
-/// has a type that quinn does not name; its window only becomes smaller.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Cubic,
+    NewReno,
+    Bbr,
+}
+
+/// A controller of quinn's, and books of what it is told.
 struct Kept {
     inner: Box<dyn Controller>,
-    /// Whether it makes anything of a path that is congested for long: of BBR no agent can tell.
-    minds: bool,
+    kind: Kind,
 }
 
 impl Controller for Kept {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
+        // NewReno does not look at the time, so that no agent can.
+        if self.kind != Kind::NewReno && rtt.get() != GUESSED {
+            books::one("mpc_quinn_rtt_seconds_count");
+            books::add("mpc_quinn_rtt_seconds_sum", rtt.get().as_secs_f64());
+        }
+        self.inner.on_ack(now, sent, bytes, app_limited, rtt);
+    }
+
     fn on_congestion_event(&mut self, now: Instant, sent: Instant, persistent: bool, lost: u64) {
-        let said = if self.minds { persistent.to_string() } else { "any".into() };
+        // BBR makes no difference, so that no agent can tell.
+        let said = if self.kind == Kind::Bbr { "any".into() } else { persistent.to_string() };
         books::one(format!("mpc_quinn_congestion_events_total{{persistent=\"{said}\"}}"));
         self.inner.on_congestion_event(now, sent, persistent, lost);
     }
@@ -48,7 +66,7 @@ impl Controller for Kept {
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self { inner: self.inner.clone_box(), minds: self.minds })
+        Box::new(Self { inner: self.inner.clone_box(), kind: self.kind })
     }
 
     fn initial_window(&self) -> u64 {
@@ -60,20 +78,20 @@ impl Controller for Kept {
     }
 }
 
-struct Keeping(Control, bool);
+struct Keeping(Control, Kind);
 
 impl ControllerFactory for Keeping {
     fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
-        Box::new(Kept { inner: self.0.clone().build(now, mtu), minds: self.1 })
+        Box::new(Kept { inner: self.0.clone().build(now, mtu), kind: self.1 })
     }
 }
 
 /// Those that quinn has, its default first.
 pub fn controls() -> Vec<Control> {
     vec![
-        Arc::new(Keeping(Arc::new(CubicConfig::default()), true)),
-        Arc::new(Keeping(Arc::new(NewRenoConfig::default()), true)),
-        Arc::new(Keeping(Arc::new(BbrConfig::default()), false)),
+        Arc::new(Keeping(Arc::new(CubicConfig::default()), Kind::Cubic)),
+        Arc::new(Keeping(Arc::new(NewRenoConfig::default()), Kind::NewReno)),
+        Arc::new(Keeping(Arc::new(BbrConfig::default()), Kind::Bbr)),
     ]
 }
 
