@@ -104,7 +104,7 @@ def lines(title, description, targets, unit="short", size=(12, 8), stacked=False
 def states(title, description, targets, size=(12, 8), **more):
     return panel("state-timeline", title, description, targets, "none", size,
                  {"alignValue": "left", "mergeValues": True, "rowHeight": 0.9, "showValue": "auto",
-                  "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+                  "legend": {"displayMode": "list", "placement": "bottom", "calcs": [], "showLegend": True},
                   "tooltip": {"mode": "single", "sort": "none"}},
                  {"fillOpacity": 75, "lineWidth": 0}, **more)
 
@@ -112,7 +112,8 @@ def states(title, description, targets, size=(12, 8), **more):
 def pie(title, description, targets, unit="short", size=(8, 8), **more):
     return panel("piechart", title, description, targets, unit, size,
                  {"reduceOptions": _reduce(), "pieType": "donut", "displayLabels": ["percent"],
-                  "legend": {"displayMode": "table", "placement": "right", "values": ["value"], "showLegend": True},
+                  "legend": {"displayMode": "table", "placement": "right", "calcs": [], "values": ["value"],
+                             "showLegend": True},
                   "tooltip": {"mode": "single", "sort": "none"}}, color="palette-classic", **more)
 
 
@@ -129,8 +130,7 @@ def table(title, description, columns, by, size=(24, 8), **more):
         overrides.append({"matcher": {"id": "byName", "options": name}, "properties": properties})
     order = {name: i for i, name in enumerate([*by, *renames])}
     return panel("table", title, description, [now(expr, "", table=True) for _, expr, *_ in columns], "short", size,
-                 {"showHeader": True, "cellHeight": "sm",
-                  "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""}},
+                 {"showHeader": True, "cellHeight": "sm"},
                  {"align": "auto", "filterable": True, "cellOptions": {"type": "auto"}, "inspect": False},
                  overrides=overrides,
                  transformations=[{"id": "merge", "options": {}},
@@ -175,7 +175,8 @@ def dashboard(uid, title, description, variables, panels, since="1h"):
         "fiscalYearStartMonth": 0, "liveNow": False, "timepicker": {},
         "annotations": {"list": [{
             "name": "Critical alerts", "enable": True, "hide": False, "iconColor": RED, "datasource": DATASOURCE,
-            "expr": 'ALERTS{alertstate="firing",severity="critical",cluster=~"$cluster|"}', "step": "15s",
+            "target": {"refId": "Anno", "expr": 'ALERTS{alertstate="firing",severity="critical",cluster=~"$cluster|"}',
+                       "interval": "15s"},
             "titleFormat": "{{alertname}}", "textFormat": "node {{node_id}} {{instance}}"}]},
         "links": [{"type": "dashboards", "title": "MPC wallet", "tags": ["mpc-wallet"], "asDropdown": False,
                    "includeVars": True, "keepTime": True, "targetBlank": False, "icon": "dashboard", "tooltip": "",

