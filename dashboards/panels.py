@@ -10,7 +10,7 @@ import zlib
 
 SCHEMA_VERSION = 39  # Grafana 11; newer ones migrate it when they load it
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-GREEN, YELLOW, RED = "green", "yellow", "red"
+GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
 
 
 def panel_id(title):
@@ -45,8 +45,16 @@ def steps(base, *more):
 
 def words(**mapping):
     """Values as words: words(_0=("down", RED))."""
-    return [{"type": "value", "options": {key[1:]: {"text": text, "color": color, "index": i}
+    return [{"type": "value", "options": {key.removeprefix("_"): {"text": text, "color": color, "index": i}
                                           for i, (key, (text, color)) in enumerate(mapping.items())}}]
+
+
+NOTHING = {"type": "special", "options": {"match": "null", "result": {"text": "–", "color": "transparent", "index": 0}}}
+
+
+def coloured(colours):
+    """Overrides that give series their colours by name."""
+    return [_override(name, color={"mode": "fixed", "fixedColor": color}) for name, color in colours.items()]
 
 
 def panel(kind, title, description, targets, unit, size, options, custom=None, **more):
@@ -86,19 +94,26 @@ def gauge(title, description, targets, unit="percentunit", size=(4, 4), **more):
                  minimum=0, maximum=1, **more)
 
 
-def lines(title, description, targets, unit="short", size=(12, 8), stacked=False, limit=None, **more):
-    """@limit: thresholds that are drawn as lines."""
+# Of the path of a function, as much as is told apart: VoteProcessor::process_vote.
+SHORT_FUNCTIONS = {"id": "renameByRegex", "options": {"regex": r"/(?:\w+::)+(\w+::\w+)/", "renamePattern": "$1"}}
+SHORT_METRICS = {"id": "renameByRegex", "options": {"regex": r"/(?:mpc_)?(\w+)_seconds/", "renamePattern": "$1"}}
+WIDE = 12  # columns from which on the legend has room beside the lines
+
+
+def lines(title, description, targets, unit="short", size=(12, 8), stacked=False, limit=None,
+          calcs=("lastNotNull", "max"), **more):
+    """@limit: thresholds that are drawn as lines. @calcs: what a legend beside them says of each."""
     if limit:
         more["thresholds"] = limit
+    legend = {"displayMode": "table", "placement": "right", "calcs": list(calcs)} if size[0] >= WIDE else \
+        {"displayMode": "list", "placement": "bottom", "calcs": []}
     custom = {"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "spanNulls": False,
-              "fillOpacity": 20 if stacked else 8, "showPoints": "auto", "pointSize": 4,
+              "fillOpacity": 20 if stacked else 0, "showPoints": "auto", "pointSize": 4,
               "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
               "thresholdsStyle": {"mode": "dashed" if limit else "off"}}
     return panel("timeseries", title, description, targets, unit, size,
-                 {"legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"],
-                             "showLegend": True},
-                  "tooltip": {"mode": "multi", "sort": "desc"}}, custom, color="palette-classic",
-                 **{"minimum": 0, **more})
+                 {"legend": {**legend, "showLegend": True}, "tooltip": {"mode": "multi", "sort": "desc"}}, custom,
+                 color="palette-classic", **{"minimum": 0, **more})
 
 
 def states(title, description, targets, size=(12, 8), **more):
@@ -117,17 +132,29 @@ def pie(title, description, targets, unit="short", size=(8, 8), **more):
                   "tooltip": {"mode": "single", "sort": "none"}}, color="palette-classic", **more)
 
 
-def table(title, description, columns, by, size=(24, 8), **more):
-    """One row for each set of the labels `by`; columns: (name, expression, unit[, thresholds])."""
+def _override(name, **properties):
+    """@properties: _ for the dot of custom."""
+    return {"matcher": {"id": "byName", "options": name},
+            "properties": [{"id": key.replace("_", "."), "value": value} for key, value in properties.items()]}
+
+
+def table(title, description, columns, by, size=(24, 8), widths=None, colours=None, **more):
+    """One row for each set of the labels `by`; columns: (name, expression, unit[, thresholds or mappings]).
+    @widths: of columns, others share what is left. @colours: mappings of the values of labels."""
     renames = {f"Value #{chr(ord('A') + i)}" if len(columns) > 1 else "Value": column[0]
                for i, column in enumerate(columns)}
-    overrides = []
-    for name, _, unit, *limit in columns:
-        properties = [{"id": "unit", "value": unit}]
-        if limit:
-            properties += [{"id": "thresholds", "value": {"mode": "absolute", "steps": limit[0]}},
-                           {"id": "custom.cellOptions", "value": {"type": "color-background", "mode": "basic"}}]
-        overrides.append({"matcher": {"id": "byName", "options": name}, "properties": properties})
+    # What is said of an empty table is not to be said in every cell without a value.
+    overrides = [{"matcher": {"id": "byRegexp", "options": ".+"}, "properties": [{"id": "noValue", "value": "–"}]}]
+    for name, _, unit, *looks in columns:
+        overrides.append(_override(name, unit=unit))
+        if looks and "type" in looks[0][0]:
+            overrides.append(_override(name, mappings=looks[0], custom_cellOptions={"type": "color-text"}))
+        elif looks:
+            overrides.append(_override(name, thresholds={"mode": "absolute", "steps": looks[0]}, mappings=[NOTHING],
+                                       custom_cellOptions={"type": "color-background", "mode": "basic"}))
+    overrides += [_override(name, mappings=mapping, custom_cellOptions={"type": "color-text"})
+                  for name, mapping in (colours or {}).items()]
+    overrides += [_override(name, custom_width=width) for name, width in (widths or {}).items()]
     order = {name: i for i, name in enumerate([*by, *renames])}
     return panel("table", title, description, [now(expr, "", table=True) for _, expr, *_ in columns], "short", size,
                  {"showHeader": True, "cellHeight": "sm"},
@@ -135,7 +162,7 @@ def table(title, description, columns, by, size=(24, 8), **more):
                  overrides=overrides,
                  transformations=[{"id": "merge", "options": {}},
                                   {"id": "organize", "options": {
-                                      "excludeByName": {"Time": True, **more.pop("hide", {})},
+                                      "excludeByName": {"Time": True, **dict.fromkeys(more.pop("hide", ()), True)},
                                       "indexByName": order, "renameByName": renames}}], **more)
 
 

@@ -44,7 +44,8 @@ BREAKS = {
     "footer": lambda d: first(d, "table")["options"].update(footer={"show": False}),
     "areas": lambda d: first(d, "stat")["options"].update(graphMode="areas"),
     "dots": lambda d: first(d, "timeseries")["fieldConfig"]["defaults"]["custom"].update(drawStyle="dots"),
-    "'\"width\"' does not exist in type 'Partial": lambda d: first(d, "timeseries")["fieldConfig"]["defaults"]["custom"].update(width=1),
+    "'\"thick\"' does not exist in type 'Partial":
+        lambda d: first(d, "timeseries")["fieldConfig"]["defaults"]["custom"].update(thick=1),
     "units": lambda d: first(d, "stat")["fieldConfig"]["defaults"].update(units="s"),
     "relative": lambda d: first(d, "stat")["fieldConfig"]["defaults"]["thresholds"].update(mode="relative"),
     "LegendPlacement": lambda d: first(d, "timeseries")["options"]["legend"].update(placement="left"),
@@ -207,7 +208,8 @@ def check_promql(report):
     report.check("a PromQL linter finds what is wrong",
                  [f"{expr}: {said}" for expr, said in found.items() if not any(WRONG[expr] in fault for fault in said)])
     for what, asked in (("expressions of dashboards", list(legends())), ("rules", list(rules()))):
-        faults = [f"{where}: {fault}: {expr}" for where, expr, used in asked for fault in faults_of(promql, filled(expr), used)]
+        faults = [f"{where}: {fault}: {expr}" for where, expr, used in asked
+                  for fault in faults_of(promql, filled(expr), used)]
         report.check(f"{len(asked)} {what} are PromQL, and have what is taken from them", faults)
     report.check("the columns of tables are there", columns(promql))
 

@@ -25,7 +25,7 @@ type Property<Custom> =
   { [K in keyof Field<Custom> & string]-?: { id: K; value: Field<Custom>[K] } }[Exclude<keyof Field<Custom>, 'custom'> & string] |
   { [K in keyof Plain<Custom> & string]-?: { id: `custom.${K}`; value: Plain<Custom>[K] } }[keyof Plain<Custom> & string];
 type Matcher = { id: 'byName' | 'byRegexp' | 'byFrameRefID'; options: string };
-type Transformation = { id: 'merge'; options: {} } |
+type Transformation = { id: 'merge'; options: {} } | { id: 'renameByRegex'; options: { regex: string; renamePattern: string } } |
   { id: 'organize'; options: { excludeByName?: Record<string, boolean>; indexByName?: Record<string, number>;
     renameByName?: Record<string, string> } };
 
