@@ -113,9 +113,9 @@ def packages(folder):
     def make(new):
         for name, text in lists.items():
             (new / name).write_text(text)
-        done = subprocess.run([home / "bin/node", home / "lib/node_modules/npm/bin/npm-cli.js", "ci", "--ignore-scripts",
-                               "--no-audit", "--no-fund", "--cache", new / "cache"], cwd=new, capture_output=True, text=True,
-                              timeout=600, check=False)
+        npm = [home / "bin/node", home / "lib/node_modules/npm/bin/npm-cli.js"]
+        done = subprocess.run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps",
+                               "--cache", new / "cache"], cwd=new, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode:
             raise RuntimeError(f"npm ci: {done.stderr.strip()[-400:]}")
         shutil.rmtree(new / "cache", ignore_errors=True)
