@@ -45,7 +45,7 @@ LDLIBS   += $(PKGLIBS) -lZydis -liberty -lcrypt -lpthread -lm
 BPFFLAGS := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -mcpu=v3 -Wall -Wextra -iquote . -Ivmlinux/$(ARCH)
 
 # A goal that compiles needs the libraries: one sentence instead of a hundred.
-ifneq ($(filter-out help clean demo test fuzz bench setup,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean demo pictures test fuzz bench setup,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes),)
 $(error The libraries to build with are missing; bring them once as root: scripts/setup build unit)
 endif
@@ -67,7 +67,6 @@ TIDIED   := $(patsubst user/%.c,build/tidy/%.ok,$(foreach r,$(ROOMS),$(call sour
 run = $(if $(V),,@printf '  %-6s %s\n' $(1) $@;) mkdir -p $(@D);
 
 all: $(if $(CMDOBJS),build/mpc-bpf-agent,build/libagent.a $(SKELS)) ## build the agent (plain make)
-
 build/mpc-bpf-agent: $(CMDOBJS) build/libagent.a
 	$(call run,LINK) $(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 build/libagent.a: $(LIBOBJS)
@@ -130,6 +129,8 @@ fuzz: ## fuzzers of the pack reader and of the resolver, FUZZ_SECONDS each (3600
 	@scripts/fuzz
 demo: ## five nodes of a threshold wallet, watched from outside
 	@scripts/demo
+pictures: ## pictures of the dashboards, from a cluster under load, as the README has them
+	@scripts/setup build cluster stack e2e ship pictures && $(MAKE) --no-print-directory all && scripts/pictures
 bench: ## what a probe costs on this machine
 	@scripts/setup build bench && scripts/bench
 setup: ## install what the build and the tests need (as root, Debian)
@@ -145,6 +146,5 @@ clean: ## remove build/
 	rm -rf build
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-
-.PHONY: all unit-programs tidy unit check test fuzz demo bench setup format install deb clean help
+.PHONY: all unit-programs tidy unit check test fuzz demo pictures bench setup format install deb clean help
 -include $(shell find build -name '*.d' 2>/dev/null)
