@@ -249,6 +249,16 @@ bool word_is_result(const char *text, struct word_fault *fault)
 		fault);
 }
 
+/* Variants and fields that lead to a number, Err.code.304; a secret is one, too. */
+static bool leads_to_number(const char *text, struct word_fault *fault)
+{
+	size_t at, size;
+
+	return !secret_in_path(text, &at, &size) ||
+	       bad(fault, at, size,
+		   "names a secret; the agent reads no keys, shares, nonces or plaintext");
+}
+
 bool word_is_raw(const char *text, struct word_fault *fault)
 {
 	size_t at = 0, n = 0, size = segment(text);
@@ -258,6 +268,9 @@ bool word_is_raw(const char *text, struct word_fault *fault)
 		return true;
 	for (;; at += size + 1) {
 		size = segment(text + at);
+		if (n && !text[at + size] && is_signed(text + at, size))
+			return n < 3 ? leads_to_number(text, fault) :
+				       bad(fault, at, size, "is nested more than three deep");
 		if (!is_identifier(text + at, size))
 			return bad(
 				fault, at, size ? size : 1,

@@ -67,29 +67,39 @@ static bool add_choice(struct plan_test *t, uint64_t raw, const struct profile_c
 	return true;
 }
 
-/* bool and integers: the raw text is the number. */
-static bool scalar_tests(struct builder *b, const struct type_place *place, Dwarf_Die *type)
+/* What a raw text says behind what leads there, false unless that is a number or a bool. */
+static bool scalar_of(const char *raw, uint64_t *n)
 {
-	unsigned width = (unsigned)type_size(type), index;
-	struct plan_test *t = new_test(b, place, width, &index);
+	char *end;
+
+	if (strcmp(raw, "true") == 0 || strcmp(raw, "false") == 0) {
+		*n = raw[0] == 't';
+		return true;
+	}
+	errno = 0;
+	*n = raw[0] == '-' ? (uint64_t)strtoll(raw, &end, 0) : strtoull(raw, &end, 0);
+	return !errno && !*end;
+}
+
+/* bool and integers: the raw text behind @prefix is the number. */
+static bool scalar_tests(struct builder *b, const struct type_place *place, Dwarf_Die *type,
+			 const char *prefix, unsigned *index)
+{
+	unsigned width = (unsigned)type_size(type);
+	struct plan_test *t = new_test(b, place, width, index);
+	size_t skip = strlen(prefix);
 
 	if (!t)
 		return refuse(b, "this size cannot be compared", type);
 	for (size_t i = 0; i < b->value->n_choices; i++) {
 		const char *raw = b->value->choices[i].raw;
 		uint64_t n;
-		char *end;
 
-		if (strcmp(raw, "true") == 0 || strcmp(raw, "false") == 0) {
-			n = raw[0] == 't';
-		} else {
-			errno = 0;
-			n = raw[0] == '-' ? (uint64_t)strtoll(raw, &end, 0) :
-					    strtoull(raw, &end, 0);
-			if (errno || *end) {
-				strbuf_printf(b->why, "\"%s\" is no value of a number", raw);
-				return false;
-			}
+		if (strncmp(raw, prefix, skip) != 0)
+			continue;
+		if (!scalar_of(raw + skip, &n)) {
+			strbuf_printf(b->why, "\"%s\" is no value of a number", raw + skip);
+			return false;
 		}
 		if (!add_choice(t, n & mask(width), &b->value->choices[i], 0))
 			return refuse(b, "too many choices", type);
@@ -347,18 +357,55 @@ static bool variant_tests(struct builder *b, const struct type_place *place, Dwa
 	return keep_unnamed_apart(b, &part, prefix, *index) || refuse(b, "too many variants", type);
 }
 
+/* The field that all choices behind @prefix lead to, if the struct has one of that name. */
+static char *field_named(const struct builder *b, Dwarf_Die *type, const char *prefix)
+{
+	size_t skip = strlen(prefix), size = 0;
+	const char *name = NULL;
+	Dwarf_Die member;
+
+	for (size_t i = 0; i < b->value->n_choices; i++) {
+		const char *raw = b->value->choices[i].raw;
+
+		if (strncmp(raw, prefix, skip) != 0)
+			continue;
+		if (name && (strncmp(raw + skip, name, size) != 0 || raw[skip + size] != '.'))
+			return NULL;
+		name = raw + skip;
+		size = strcspn(name, ".");
+		if (!name[size])
+			return NULL;
+	}
+	if (name) {
+		_free_ char *field = mem_strndup(name, size);
+
+		if (type_child(type, DW_TAG_member, field, &member))
+			return TAKE_PTR(field);
+	}
+	return NULL;
+}
+
 static bool enum_tests(struct builder *b, const struct type_place *place, const char *prefix,
 		       unsigned *index)
 {
 	struct type_place inner = *place;
 	Dwarf_Die type = place->type, part;
+	_free_ char *field = NULL;
 
+	if (dwarf_tag(&type) == DW_TAG_base_type)
+		return scalar_tests(b, place, &type, prefix, index);
 	if (dwarf_tag(&type) == DW_TAG_enumeration_type) {
 		*index = (unsigned)b->out->n_tests;
 		return enumeration_tests(b, place, &type, prefix);
 	}
 	if (type_child(&type, DW_TAG_variant_part, NULL, &part))
 		return variant_tests(b, place, &type, prefix, index);
+	field = field_named(b, &type, prefix);
+	if (field) {
+		_free_ char *below = mem_printf("%s%s.", prefix, field);
+
+		return type_follow(&inner, field, b->why) && enum_tests(b, &inner, below, index);
+	}
 	/* a newtype, as errors that hide their reason are */
 	if (enter_newtype(&inner, b->why))
 		return enum_tests(b, &inner, prefix, index);
@@ -370,7 +417,6 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 {
 	struct builder b = { value, out, why };
 	struct type_place at = *place;
-	Dwarf_Die type;
 	unsigned index;
 
 	if (value->is_key)
@@ -393,8 +439,5 @@ bool type_tests(const struct type_place *place, const struct profile_value *valu
 		    dwarf_peel_type(&raw, &at.type) != 0)
 			return refuse(&b, "a pointer to nothing known", &at.type);
 	}
-	type = at.type;
-	if (dwarf_tag(&type) == DW_TAG_base_type)
-		return scalar_tests(&b, &at, &type);
 	return enum_tests(&b, &at, "", &index);
 }

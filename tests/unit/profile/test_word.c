@@ -264,7 +264,7 @@ static void raw_values(void **state)
 	static const char *const good[] = {
 		"true",    "false",   "0",           "-1",      "9223372036854775807",
 		"Pending", "CGGMP24", "Ok.Accepted", "Err.A.B", "20.134",
-		"-12.-1"
+		"-12.-1",  "Ok.3",    "Err.code.304"
 	};
 	static const char form[] =
 		"must be true, false, a number or a variant like Pending or Ok.Accepted";
@@ -279,6 +279,10 @@ static void raw_values(void **state)
 		{ "Ok.", 3, 1, form },
 		{ "Ok..A", 3, 1, form },
 		{ "A.B.C.D", 6, 1, "is nested more than three deep" },
+		{ "A.B.C.4", 6, 1, "is nested more than three deep" },
+		{ "A.4.C", 2, 1, form },
+		{ "Err.nonce.4", 4, 5,
+		  "names a secret; the agent reads no keys, shares, nonces or plaintext" },
 	};
 
 	(void)state;

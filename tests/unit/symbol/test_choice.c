@@ -147,6 +147,32 @@ static void tells_variants(void **state)
 	tiny_close(&t);
 }
 
+/* Fault(u32, …): the tag, and where it says Err a number in a struct. */
+static void tells_numbers_in_variants(void **state)
+{
+	struct tiny t = tiny_open();
+	struct type_place p =
+		tiny_place(t.dbg, DW_TAG_structure_type, "Result<tiny::Verdict, tiny::Fault>");
+
+	(void)state;
+	assert_true(BUILD(&p, "Err.__0.7", "seven", "Err.__0.300", "more", "Ok", ""));
+	assert_int_equal(out.n_tests, 2);
+	assert_int_equal(out.tests[0].n_choices, 2);
+	assert_int_equal(out.tests[0].choices[0].skip + out.tests[0].choices[1].skip, 1);
+	assert_int_equal(out.tests[0].choices[0].next + out.tests[0].choices[1].next, 1);
+	assert_int_equal(out.tests[1].recipe.width, 4);
+	assert_int_equal(out.tests[1].n_choices, 2);
+	choice_is(&out.tests[1].choices[0], 7, "seven", 0);
+	choice_is(&out.tests[1].choices[1], 300, "more", 0);
+	choice_is(&out.tests[1].otherwise, 0, NULL, 0);
+	assert_false(BUILD(&p, "Err.__0.seven", "x"));
+	assert_non_null(strstr(why.text, "\"seven\" is no value of a number"));
+	assert_false(BUILD(&p, "Err.code.7", "x")); /* no such field */
+	assert_non_null(strstr(why.text, "not an enum (type Fault)"));
+	assert_false(BUILD(&p, "Err.__0.7", "x", "Err.__1.7", "y")); /* one way, not two */
+	tiny_close(&t);
+}
+
 static void refuses_other_types(void **state)
 {
 	struct tiny t = tiny_open();
@@ -199,6 +225,7 @@ int main(void)
 		cmocka_unit_test_teardown(skips, clear),
 		cmocka_unit_test_teardown(tells_enumerators, clear),
 		cmocka_unit_test_teardown(tells_variants, clear),
+		cmocka_unit_test_teardown(tells_numbers_in_variants, clear),
 		cmocka_unit_test_teardown(refuses_other_types, clear),
 		cmocka_unit_test_teardown(follows_references, clear),
 		cmocka_unit_test_teardown(refuses_too_many, clear),
