@@ -22,6 +22,10 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # About the agent, and what the kernel says of the node, of which the node keeps no books.
 NOT_THE_NODES = ("mpc_bpf_agent_", "mpc_network_bytes_", "mpc_network_packets_", "mpc_network_tcp_",
                  "mpc_network_socket_", "mpc_network_drops_", "mpc_network_udp_")
+# Functions of libraries: a node does not know how often they are called.
+FOREIGN = ("quinn_proto::", "<quinn_proto::")
+# Labels of the books that a metric does not have: what they tell apart is added up.
+FINER = {"mpc_tls_handshake_failures_total": ("side",)}
 CALLS = {  # the agent's families about calls, and what the books call them
     "mpc_bpf_agent_calls_started_total": lambda labels: "started",
     "mpc_bpf_agent_calls_cancelled_total": lambda labels: "cancelled",
@@ -90,8 +94,10 @@ def read_books(nodes):
         truth = json.loads(get(rest, "/truth"))
         for kind, field in (("counters", "value"), ("gauges", "value"), ("histograms", "count")):
             for series in truth[kind]:
-                labels = tuple(sorted(series["labels"].items()))
-                values[node, series["name"], labels] = series[field]
+                finer = FINER.get(series["name"], ())
+                labels = tuple(sorted(item for item in series["labels"].items() if item[0] not in finer))
+                key = node, series["name"], labels
+                values[key] = values.get(key, 0) + series[field]
         gauges |= {series["name"] for series in truth["gauges"]}
         for function, calls in truth["functions"].items():
             if calls.get("periodic"):
@@ -113,6 +119,8 @@ def read_agent(scrape, nodes, booked, clock):
             continue
         if name in CALLS:
             path = labels["function"]
+            if path.startswith(FOREIGN):
+                continue
             function = next((name for name in booked | clock if path.endswith("::" + name)), path)
             if function in clock:
                 continue

@@ -140,11 +140,14 @@ def wrong_certificate(run):
         run.cluster.fault("--wrong-certificate", 3)
         time.sleep(OUTAGE)
         run.cluster.fault("--right-certificate", 3)
-    scrape, _ = run.compare("a wrong certificate", errors(error_type="handshake"))
-    refused = scrape.sum("mpc_tls_handshake_failures_total")
-    run.report.check("a wrong certificate, handshakes fail",
-                     [] if refused and refused == scrape.sum("mpc_network_errors_total", error_type="handshake")
-                     else [f"{refused:g} failures"])
+    scrape, truths = run.compare("a wrong certificate", errors(error_type="handshake"))
+    refused = {node: scrape.sum("mpc_tls_handshake_failures_total", node_id=node) for node in truths}
+    sides = {side: sum(c["value"] for truth in truths.values() for c in truth["counters"]
+                       if c["name"] == "mpc_tls_handshake_failures_total" and c["labels"]["side"] == side)
+             for side in ("client", "server")}
+    run.report.check("a wrong certificate, the others refuse it, whoever dials",
+                     ([] if not refused.pop("3") and all(refused.values()) else [f"refused by {refused}"])
+                     + [f"no {side} refused one" for side, n in sides.items() if not n])
 
 
 def all_families(run):

@@ -164,7 +164,10 @@ impl QuicEngine {
                             tracing::info!(%error, "connection ended");
                         }
                     }
-                    Err(error) => tracing::warn!(%error, "handshake failed"),
+                    Err(error) => {
+                        book_refusal("server", &error);
+                        tracing::warn!(%error, "handshake failed");
+                    }
                 }
             });
         }
@@ -248,7 +251,10 @@ impl QuicEngine {
         };
         call.close(match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(network_error(&error, NetworkError::ConnectionFailed)),
+            Ok(Err(error)) => {
+                book_refusal("client", &error);
+                Err(network_error(&error, NetworkError::ConnectionFailed))
+            }
             Err(_) => Err(NetworkError::Timeout(format!("connecting to {peer}"))),
         })
     }
@@ -330,29 +336,40 @@ impl Drop for Incoming<'_> {
 /// What a failed send is, in the wallet's words.
 fn booked(error: NetworkError) -> NetworkError {
     use NetworkError::*;
-    let (kind, handshake) = match error {
-        ConnectionFailed(_) | ConnectionLost(_) | SendFailed(_) | ReceiveFailed(_) => ("connection", None),
-        Timeout(_) => ("timeout", None),
-        CertificateError(_) => ("handshake", Some("certificate")),
-        TlsError(_) => ("handshake", Some("tls")),
+    let kind = match error {
+        ConnectionFailed(_) | ConnectionLost(_) | SendFailed(_) | ReceiveFailed(_) => "connection",
+        Timeout(_) => "timeout",
+        CertificateError(_) | TlsError(_) => "handshake",
     };
     books::count("mpc_network_errors_total", &[("error_type", kind)]);
-    if let Some(reason) = handshake {
-        books::count("mpc_tls_handshake_failures_total", &[("reason", reason)]);
-    }
     error
 }
 
-/// TLS says why it ended a connection with an error code of QUIC's, here or at the other end.
-fn network_error(error: &ConnectionError, otherwise: fn(String) -> NetworkError) -> NetworkError {
+/// A handshake that this side refused, as client or as server. What the other end refused comes as a
+/// close of the connection, and is in its books.
+fn book_refusal(side: &'static str, error: &ConnectionError) {
+    if let ConnectionError::TransportError(error) = error
+        && is_of_tls(error.code)
+    {
+        books::count("mpc_tls_handshake_failures_total", &[("side", side)]);
+    }
+}
+
+/// TLS says why it ended a connection with an error code of QUIC's.
+fn is_of_tls(code: TransportErrorCode) -> bool {
     let of_tls = u64::from(TransportErrorCode::crypto(0))..=u64::from(TransportErrorCode::crypto(u8::MAX));
+    of_tls.contains(&code.into())
+}
+
+/// That is a failed handshake, whichever end ended it.
+fn network_error(error: &ConnectionError, otherwise: fn(String) -> NetworkError) -> NetworkError {
     let code = match error {
         ConnectionError::TransportError(error) => Some(error.code),
         ConnectionError::ConnectionClosed(close) => Some(close.error_code),
         _ => None,
     };
     match error {
-        _ if code.is_some_and(|code| of_tls.contains(&code.into())) => NetworkError::TlsError(error.to_string()),
+        _ if code.is_some_and(is_of_tls) => NetworkError::TlsError(error.to_string()),
         ConnectionError::TimedOut => NetworkError::Timeout(error.to_string()),
         _ => otherwise(error.to_string()),
     }
