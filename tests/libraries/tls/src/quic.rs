@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ConnectionError, Endpoint, TransportConfig};
+use quinn::{ConnectionError, Endpoint, TransportConfig, TransportErrorCode};
 use rustls::version::TLS13;
 
 use crate::certificates::{Authority, NAME};
@@ -76,7 +76,15 @@ async fn serve(endpoint: Endpoint) {
     let mut tasks = tokio::task::JoinSet::new();
     while let Some(incoming) = endpoint.accept().await {
         let began = Instant::now();
-        let connecting = incoming.accept().expect("it begins well");
+        let connecting = match incoming.accept() {
+            Ok(connecting) => connecting,
+            Err(error) => {
+                // Its hello alone was enough.
+                books::one("mpc_quinn_connections_started_total{result=\"failure\",side=\"server\"}");
+                rejected("server", &error);
+                continue;
+            }
+        };
         attempt("server");
         tasks.spawn(async move {
             match connecting.await {
@@ -95,13 +103,21 @@ async fn serve(endpoint: Endpoint) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// The handshake's own end, where this side found the fault.
+/// The handshake's own end, where this side found the fault: by the alert, in QUIC's error code.
 fn rejected(side: &str, error: &ConnectionError) {
-    if let ConnectionError::TransportError(_) = error {
-        books::one(format!(
-            "mpc_rustls_errors_total{{error=\"invalid_certificate\",role=\"{side}\",seen=\"first\",transport=\"quic\"}}"
-        ));
-        tls::book_certificate(side, &rustls::CertificateError::UnknownIssuer);
+    let ConnectionError::TransportError(error) = error else { return };
+    let (alert, word, certificate) = match u64::from(error.code) - u64::from(TransportErrorCode::crypto(0)) {
+        45 => ("certificate_expired", "invalid_certificate", Some("expired")),
+        48 => ("unknown_ca", "invalid_certificate", Some("unknown_issuer")),
+        120 => ("no_application_protocol", "no_application_protocol", None),
+        other => panic!("unexpected alert {other}"),
+    };
+    books::one(format!("mpc_quinn_handshakes_refused_total{{alert=\"{alert}\",side=\"{side}\"}}"));
+    books::one(format!(
+        "mpc_rustls_errors_total{{error=\"{word}\",role=\"{side}\",seen=\"first\",transport=\"quic\"}}"
+    ));
+    if let Some(reason) = certificate {
+        tls::book_rejected(side, reason);
     }
 }
 
@@ -130,15 +146,17 @@ async fn play(wallet: &Authority, stranger: &Authority) {
     let good = client(wallet.client(wallet, &[&TLS13], "mpc"), &cubic);
     let strange = client(stranger.client(wallet, &[&TLS13], "mpc"), &cubic);
     let suspicious = client(wallet.client(stranger, &[&TLS13], "mpc"), &cubic);
-    let serving = |idle| {
-        let config = server(wallet.server(wallet, &[&TLS13], "mpc", 2100), idle, &cubic);
+    let mute = client(wallet.client(wallet, &[&TLS13], "other"), &cubic);
+    let serving = |idle, year| {
+        let config = server(wallet.server(wallet, &[&TLS13], "mpc", year), idle, &cubic);
         Endpoint::server(config, here()).expect("a server")
     };
-    let (patient, hasty) = (serving(None), serving(Some(IDLE)));
+    let (patient, hasty, old) = (serving(None, 2100), serving(Some(IDLE), 2100), serving(None, 2001));
     let endpoint = Endpoint::client(here()).expect("a client");
     let to = patient.local_addr().expect("an address");
     let quick = hasty.local_addr().expect("an address");
-    let serving = [tokio::spawn(serve(patient.clone())), tokio::spawn(serve(hasty.clone()))];
+    let late = old.local_addr().expect("an address");
+    let serving = [&patient, &hasty, &old].map(|endpoint| tokio::spawn(serve(endpoint.clone())));
 
     for _ in 0..4 {
         let connection = connect(&endpoint, good.clone(), to).await.expect("it fits");
@@ -149,6 +167,8 @@ async fn play(wallet: &Authority, stranger: &Authority) {
     }
     for _ in 0..2 {
         assert!(connect(&endpoint, suspicious.clone(), to).await.is_none());
+        assert!(connect(&endpoint, good.clone(), late).await.is_none());
+        assert!(connect(&endpoint, mute.clone(), to).await.is_none());
         // The client is done before the server has looked at its certificate.
         let connection = connect(&endpoint, strange.clone(), to).await.expect("so far");
         lost("client", &connection.closed().await);
@@ -160,6 +180,7 @@ async fn play(wallet: &Authority, stranger: &Authority) {
     tokio::time::sleep(IDLE).await;
     patient.close(0u32.into(), b"");
     hasty.close(0u32.into(), b"");
+    old.close(0u32.into(), b"");
     for task in serving {
         task.await.expect("it serves to its end");
     }

@@ -73,13 +73,17 @@ pub fn book_alert(role: &str, alert: AlertDescription) {
     books::one(format!("mpc_rustls_alerts_received_total{{description=\"{word}\",role=\"{role}\"}}"));
 }
 
-pub fn book_certificate(role: &str, why: &CertificateError) {
+fn book_certificate(role: &str, why: &CertificateError) {
     let word = match why {
         CertificateError::UnknownIssuer => "unknown_issuer",
         CertificateError::ExpiredContext { .. } => "expired",
         other => panic!("unexpected: {other:?}"),
     };
-    books::one(format!("mpc_rustls_certificates_rejected_total{{reason=\"{word}\",role=\"{role}\"}}"));
+    book_rejected(role, word);
+}
+
+pub fn book_rejected(role: &str, reason: &str) {
+    books::one(format!("mpc_rustls_certificates_rejected_total{{reason=\"{reason}\",role=\"{role}\"}}"));
 }
 
 pub fn book_handshakes(kind: &str, role: &str, version: &str, n: f64) {
