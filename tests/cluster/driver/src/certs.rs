@@ -9,6 +9,9 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::Result;
 
+/// The name of a certificate that nobody accepts any more, in its file too.
+pub const EXPIRED: &str = "expired";
+
 /// A fresh authority, and for each node a certificate and a key to sign votes with, all in DER.
 pub fn make(folder: &Path, nodes: u64) -> Result<()> {
     fs::create_dir_all(folder)?;
@@ -24,10 +27,7 @@ pub fn make(folder: &Path, nodes: u64) -> Result<()> {
         let name = format!("node-{id}");
         // The second one is for a fault: the right name, by an authority that nobody knows.
         for (file, issuer) in [(name.clone(), &issuer), (format!("{name}.unknown"), &stranger)] {
-            let key = TlsKey::generate()?;
-            let certificate = CertificateParams::new(vec![name.clone()])?.signed_by(&key, issuer)?;
-            fs::write(folder.join(format!("{file}.der")), certificate.der())?;
-            write_secret(&folder.join(format!("{file}.key.der")), &key.serialize_der())?;
+            issue(folder, &file, &CertificateParams::new(vec![name.clone()])?, issuer)?;
         }
 
         let secret = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|e| e.to_string())?;
@@ -35,7 +35,16 @@ pub fn make(folder: &Path, nodes: u64) -> Result<()> {
         write_secret(&folder.join(format!("{name}.vote.pk8")), secret.as_ref())?;
         fs::write(folder.join(format!("{name}.vote.pub")), key.public_key())?;
     }
-    Ok(())
+    // And one for a stranger: of the right authority, and too old.
+    let mut expired = CertificateParams::new(vec![EXPIRED.to_string()])?;
+    expired.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    issue(folder, EXPIRED, &expired, &issuer)
+}
+
+fn issue(folder: &Path, file: &str, params: &CertificateParams, issuer: &Issuer<'_, TlsKey>) -> Result<()> {
+    let key = TlsKey::generate()?;
+    fs::write(folder.join(format!("{file}.der")), params.signed_by(&key, issuer)?.der())?;
+    write_secret(&folder.join(format!("{file}.key.der")), &key.serialize_der())
 }
 
 fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {

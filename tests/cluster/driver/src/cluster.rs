@@ -78,7 +78,7 @@ impl Cluster {
             .env("NODE_ENDPOINTS", quic.join(","))
             .env("POSTGRES_URL", postgres.url(&role(id)))
             .env("ETCD_ENDPOINTS", etcd.join(","))
-            .env("CERT_DIR", self.folder.join("certs"))
+            .env("CERT_DIR", self.certificates())
             .env("TRUTH_FILE", &truth);
         let process = Process::spawn(&mut command, &self.folder.join(format!("node-{id}.log")))?;
         Ok(Member { id, rest: rest[at].clone(), quic: quic[at].clone(), truth, process })
@@ -101,6 +101,11 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Where the launcher put certificates and keys.
+    pub fn certificates(&self) -> PathBuf {
+        self.folder.join("certs")
     }
 
     fn member(&mut self, id: u64) -> Result<&mut Member> {
@@ -131,8 +136,8 @@ pub async fn up(options: &Options) -> Result<()> {
     {
         return Err(format!("a cluster is running in {}: take it down first", folder.display()).into());
     }
-    certs::make(&folder.join("certs"), count)?;
     let mut cluster = Cluster { folder: folder.clone(), threshold, node, etcd: vec![], postgres: None, nodes: vec![] };
+    certs::make(&cluster.certificates(), count)?;
     // Written after each start, so that `down` knows them all even if the next one does not start.
     etcd::up(&folder, ETCD_MEMBERS, |members| {
         cluster.etcd = members.to_vec();

@@ -5,6 +5,7 @@ mod certs;
 mod cluster;
 mod load;
 mod plan;
+mod strangers;
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -19,6 +20,7 @@ const USAGE: &str = "usage:
   mpc-driver settle --dir DIR
   mpc-driver fault --dir DIR [--kill-node N] [--start-node N] [--kill-etcd N] [--start-etcd N] [--restart-postgres]
                    [--partition N] [--heal N] [--wrong-certificate N] [--right-certificate N]
+  mpc-driver strangers --dir DIR --node N [--each 3] [--kinds KIND,…]
   mpc-driver down --dir DIR";
 
 /// `--name value` and `--name` as they stand on the command line.
@@ -83,6 +85,7 @@ async fn run() -> Result<()> {
             load::settle(&cluster::Cluster::read(options.need("--dir")?)?).await
         }
         Some("fault") => cluster::fault(&Options::parse(words, FAULTS)?).await,
+        Some("strangers") => strangers::run(&Options::parse(words, &["--dir", "--node", "--each", "--kinds"])?).await,
         Some("down") => cluster::down(&Options::parse(words, &["--dir"])?).await,
         _ => Err(USAGE.into()),
     }
