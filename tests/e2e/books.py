@@ -52,7 +52,7 @@ FAMILIES = {  # what a wallet's dashboards ask for
 # Labels of the books that a metric does not have: what they tell apart is added up.
 FINER = {"mpc_tls_handshake_failures_total": {"side"}}
 # Functions of libraries: a node does not know how often they are called.
-FOREIGN = ("<quinn_proto::",)
+FOREIGN = ("quinn_proto::", "<quinn_proto::", "rustls::", "<rustls::")
 CALL_STATES = ("started", "finished", "panicked", "cancelled", "in_flight")
 # Tracepoints whose programs read counters that the kernel keeps: what one run misses the next one has.
 CATCH_UP = {"tcp_probe", "tcp_rcv_space_adjust", "tcp_retransmit_skb"}
