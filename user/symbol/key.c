@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Ids in memory, of which the kernel side keeps a hash: whole numbers, texts, the 16 bytes of
- * a type that is called an id, and where something lies. Bytes of any other type are data, and
- * never read.
+ * Ids in memory, of which the kernel side keeps a hash: whole numbers, texts, the 16 or 32
+ * bytes of a type that is called an id or a hash, the randoms of TLS, which peers send each
+ * other in clear, and where something lies. Bytes of any other type are data, and never read.
  */
 #include <dwarf.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 
 #define KEY_DEPTH_MAX 16
 #define ID_BYTES 16
+#define LONG_BYTES 32 /* of which the first and the last word tell as much */
 
 static bool refuse(struct strbuf *why, const char *what, Dwarf_Die *type)
 {
@@ -21,11 +22,11 @@ static bool refuse(struct strbuf *why, const char *what, Dwarf_Die *type)
 	return false;
 }
 
-/* The last word of its name says id: TxId, Uuid. */
+/* The last word of its name says id or hash: TxId, Uuid, BlockHash. */
 static bool is_called_id(Dwarf_Die *type)
 {
-	static const char *const ends[] = { "Id",   "ID",   "Uuid", "UUID",
-					    "Ulid", "ULID", "Guid", "GUID" };
+	static const char *const ends[] = { "Id",   "ID",   "Uuid", "UUID", "Ulid",
+					    "ULID", "Guid", "GUID", "Txid", "Hash" };
 	const char *name = dwarf_diename(type);
 	size_t size = name ? strcspn(name, "<") : 0;
 
@@ -38,6 +39,28 @@ static bool is_called_id(Dwarf_Die *type)
 	return false;
 }
 
+/* What the hellos of TLS begin with, by its whole name: of other things that are random, most
+ * are not for others to know. */
+static bool is_random(Dwarf_Die *type)
+{
+	static const char *const names[] = { "Random", "ClientRandom", "ServerRandom" };
+	const char *name = dwarf_diename(type);
+
+	for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A member of the struct in which a connection has both of them. */
+static bool is_of_randoms(const struct type_place *place)
+{
+	Dwarf_Die owner = place->owner;
+	const char *name = owner.addr ? dwarf_diename(&owner) : NULL;
+
+	return name && strcmp(name, "ConnectionRandoms") == 0;
+}
+
 static void take_word(const struct type_place *place, size_t at, size_t width,
 		      struct plan_value *out)
 {
@@ -48,11 +71,12 @@ static void take_word(const struct type_place *place, size_t at, size_t width,
 	test->recipe.width = (uint8_t)width;
 }
 
-static bool take_two_words(const struct type_place *place, struct plan_value *out)
+/* The first and the last one of @size bytes. */
+static bool take_two_words(const struct type_place *place, size_t size, struct plan_value *out)
 {
 	out->reading = PLAN_KEY;
 	take_word(place, 0, 8, out);
-	take_word(place, 8, 8, out);
+	take_word(place, size - 8, 8, out);
 	return true;
 }
 
@@ -65,7 +89,7 @@ static bool take_integer(const struct type_place *place, struct plan_value *out,
 	if (encoding != DW_ATE_unsigned && encoding != DW_ATE_signed)
 		return refuse(why, "no id: a key is a whole number, a text or a Uuid", &type);
 	if (size == ID_BYTES)
-		return take_two_words(place, out);
+		return take_two_words(place, size, out);
 	if (size != 1 && size != 2 && size != 4 && size != 8)
 		return refuse(why, "larger than 16 bytes", &type);
 	out->reading = encoding == DW_ATE_signed ? PLAN_KEY_SIGNED : PLAN_KEY;
@@ -85,10 +109,11 @@ static bool take_array(const struct type_place *place, bool is_id, struct plan_v
 	if (!is_id)
 		return refuse(why, "bytes of no type that is called an id, which are never read",
 			      &type);
-	if (dwarf_aggregate_size(&element, &size) != 0 || size != ID_BYTES ||
-	    !type_deref(&inside) || type_size(&inside.type) != 1)
-		return refuse(why, "not the 16 bytes of an id", &type);
-	return take_two_words(place, out);
+	if (dwarf_aggregate_size(&element, &size) != 0 ||
+	    (size != ID_BYTES && size != LONG_BYTES) || !type_deref(&inside) ||
+	    type_size(&inside.type) != 1)
+		return refuse(why, "not the 16 or 32 bytes of an id", &type);
+	return take_two_words(place, size, out);
 }
 
 /* A pointer to text and its length, called so. */
@@ -164,12 +189,12 @@ static bool step(struct type_place *place)
 bool type_key(const struct type_place *place, struct plan_value *out, struct strbuf *why)
 {
 	struct type_place at = *place;
-	bool is_id = false;
+	bool is_id = is_of_randoms(place);
 
 	for (unsigned depth = 0; depth < KEY_DEPTH_MAX; depth++) {
 		if (type_is_secret(&at.type, false, why))
 			return false;
-		is_id |= is_called_id(&at.type);
+		is_id |= is_called_id(&at.type) || is_random(&at.type);
 		if (dwarf_tag(&at.type) == DW_TAG_base_type)
 			return take_integer(&at, out, why);
 		if (dwarf_tag(&at.type) == DW_TAG_array_type)

@@ -198,11 +198,13 @@ bool type_move(struct type_place *place, uint64_t offset)
 
 bool type_enter_member(struct type_place *place, Dwarf_Die *member)
 {
+	Dwarf_Die owner = place->type;
 	uint64_t off = 0;
 
 	type_word(member, DW_AT_data_member_location, &off);
 	if (!type_of(member, &place->type))
 		return false;
+	place->owner = owner;
 	return type_move(place, off);
 }
 

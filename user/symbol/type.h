@@ -28,6 +28,7 @@ struct type_future {
 struct type_place {
 	struct abi_recipe recipe; /* reg not yet set; tail is the offset in the last block */
 	Dwarf_Die type;
+	Dwarf_Die owner; /* of which it is a member; all 0 where it is none */
 };
 
 /* The future that the body of an async function (its abstract or concrete
@@ -100,7 +101,8 @@ bool type_result(const struct type_place *place, const char *path, struct plan_v
 		 struct strbuf *why);
 
 /* Fills @out with the way to an id that can be hashed at the place (or behind pointers and
- * newtypes there): a whole number, a text, or 16 bytes of a type that is called an id. */
+ * newtypes there): a whole number, a text, or the bytes of a type that is called an id, a
+ * hash, or a random of TLS. */
 bool type_key(const struct type_place *place, struct plan_value *out, struct strbuf *why);
 
 /* The same with the address that the reference at the place holds. */

@@ -58,6 +58,20 @@ pub struct ShortId(pub [u8; 12]);
 pub struct WordsId(pub [u16; 16]);
 pub struct SealingSecretId(pub [u8; 16]);
 pub struct Digest(pub [u8; 16]);
+pub struct TxHash(pub [u8; 32]);
+pub struct BlockId(pub TxHash);
+pub struct SeedHash(pub [u8; 32]);
+pub struct LongHash(pub [u8; 64]);
+pub struct Random(pub [u8; 32]);
+pub struct BlindingRandom(pub [u8; 32]);
+pub struct ConnectionRandoms {
+    pub client: [u8; 32],
+    pub server: [u8; 32],
+    pub hidden: SecretShare,
+}
+pub struct Hello {
+    pub random: [u8; 32],
+}
 pub struct Beside {
     pub bytes: [u8; 8],
     pub items: Vec<u8>,
@@ -123,9 +137,32 @@ pub struct Held {
     pub time_behind: &'static Duration,
     pub perhaps: Option<Duration>,
     pub tagged: Option<Option<u64>>,
+    pub hash: TxHash,
+    pub block: &'static BlockId,
+    pub seed_hash: SeedHash,
+    pub long_hash: LongHash,
+    pub random: Random,
+    pub blinding: BlindingRandom,
+    pub randoms: ConnectionRandoms,
+    pub shared_randoms: Arc<ConnectionRandoms>,
+    pub hello: Hello,
+    pub bytes: [u8; 32],
 }
 
 #[no_mangle]
 pub fn holds(held: &Held) -> usize {
     held.size
+}
+
+pub struct Greeting {
+    pub order: u64,
+    pub random: Random,
+}
+
+/// No register is left for where the greeting is.
+#[no_mangle]
+pub fn greets(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, hello: Greeting) -> u64 {
+    let mut kept = [a; 40];
+    core::hint::black_box(&mut kept);
+    kept[1] ^ b ^ c ^ d ^ e ^ f ^ hello.order ^ hello.random.0[9] as u64
 }

@@ -49,7 +49,8 @@ static void is_word(const char *path, unsigned width, unsigned steps, enum plan_
 	assert_int_equal(value.tests[0].recipe.n_steps, steps);
 }
 
-static void is_two_words(const char *path, unsigned steps)
+/* The first and the last word of @size bytes. */
+static void is_words_of(const char *path, int32_t size, unsigned steps)
 {
 	struct plan_value value = key_of(path);
 	const struct abi_recipe *a = &value.tests[0].recipe, *b = &value.tests[1].recipe;
@@ -60,7 +61,12 @@ static void is_two_words(const char *path, unsigned steps)
 	assert_int_equal(b->width, 8);
 	assert_int_equal(a->n_steps, steps);
 	assert_int_equal(b->n_steps, steps);
-	assert_int_equal(b->tail, a->tail + 8);
+	assert_int_equal(b->tail, a->tail + size - 8);
+}
+
+static void is_two_words(const char *path, unsigned steps)
+{
+	is_words_of(path, 16, steps);
 }
 
 static void is_text(const char *path, unsigned steps)
@@ -123,6 +129,19 @@ static void reads_ids_of_bytes(void **state)
 	(void)state;
 	is_two_words("session", 0);
 	is_two_words("sessions", 1);
+	is_words_of("hash", 32, 0);
+	is_words_of("block", 32, 1);
+	is_words_of("block.0", 32, 1);
+}
+
+/* What the hellos of TLS have in clear. */
+static void reads_randoms(void **state)
+{
+	(void)state;
+	is_words_of("random", 32, 0);
+	is_words_of("randoms.client", 32, 0);
+	is_words_of("randoms.server", 32, 0);
+	is_words_of("shared_randoms.client", 32, 1);
 }
 
 static void refuses(const char *path, const char *want)
@@ -161,8 +180,15 @@ static void refuses_bytes_that_are_no_id(void **state)
 	refuses("array", data);
 	refuses("digest", data);
 	refuses("session.0", data); /* the name is on the way no more */
-	refuses("short", "not the 16 bytes of an id");
-	refuses("words", "not the 16 bytes of an id");
+	refuses("hash.0", data);
+	refuses("bytes", data);
+	refuses("random.0", data);
+	refuses("blinding", data); /* another random is not sent to anybody */
+	refuses("hello.random", data);
+	refuses("randoms", "is no id");
+	refuses("short", "not the 16 or 32 bytes of an id");
+	refuses("words", "not the 16 or 32 bytes of an id");
+	refuses("long_hash", "not the 16 or 32 bytes of an id");
 }
 
 static void refuses_secrets(void **state)
@@ -178,6 +204,17 @@ static void refuses_secrets(void **state)
 	assert_true(type_enter_member(&at, &member));
 	assert_false(type_key(&at, &value, &why));
 	assert_non_null(strstr(why.text, "SealingSecretId is secret by its name"));
+	strbuf_free(&why);
+	at = place;
+	assert_true(type_member(&type, "seed_hash", &member));
+	assert_true(type_enter_member(&at, &member));
+	assert_false(type_key(&at, &value, &why));
+	assert_non_null(strstr(why.text, "SeedHash is secret by its name"));
+	strbuf_free(&why);
+	at = place;
+	assert_false(type_follow(&at, "randoms.hidden", &why));
+	assert_non_null(strstr(why.text, "SecretShare is secret by its name"));
+	assert_int_equal(value.n_tests, 0);
 	containers_close(&c);
 }
 
@@ -219,6 +256,7 @@ int main(void)
 		cmocka_unit_test(reads_whole_numbers),
 		cmocka_unit_test(reads_texts),
 		cmocka_unit_test(reads_ids_of_bytes),
+		cmocka_unit_test(reads_randoms),
 		cmocka_unit_test(refuses_what_is_none),
 		cmocka_unit_test(refuses_bytes_that_are_no_id),
 		cmocka_unit_test(refuses_secrets),
