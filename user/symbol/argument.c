@@ -8,9 +8,11 @@
 
 #include "base/mem.h"
 #include "symbol/result.h"
+#include "symbol/stacked.h"
 #include "symbol/type.h"
 
 #define PARTS_MAX 4
+#define IN_REGISTERS 16 /* bytes of the largest arguments that are handed over by value */
 
 bool argument_parameter(Dwarf_Die *die, const char *name, size_t len, Dwarf_Die *out)
 {
@@ -46,7 +48,8 @@ static unsigned masked_register(const Dwarf_Op *expr, size_t len)
 
 /* Where an argument's bytes are when the function is entered. */
 struct location {
-	bool in_memory; /* at `offset` from what register `base` holds */
+	bool in_memory; /* at `offset` from what register `base` holds, … */
+	bool behind;    /* … or what the pointer points to that is there */
 	unsigned base;
 	int64_t offset;
 	size_t n; /* else in parts, in registers */
@@ -104,49 +107,35 @@ static bool locate(const struct function *fn, Dwarf_Die *param, struct location 
 	return out->part[0].reg != REG_NONE;
 }
 
-/* Where the function keeps its frame: the register that its DW_AT_frame_base names. */
-static unsigned frame_register(Dwarf_Die *die)
+/* The register that is the base of the function's frame. */
+static unsigned frame_base(Dwarf_Die *die)
 {
 	Dwarf_Attribute at;
 	Dwarf_Op *expr;
 	size_t len;
 
-	if (!dwarf_attr(die, DW_AT_frame_base, &at) || dwarf_getlocation(&at, &expr, &len) != 0 ||
-	    len != 1 || !is_register(&expr[0]))
+	if (!dwarf_attr_integrate(die, DW_AT_frame_base, &at) ||
+	    dwarf_getlocation(&at, &expr, &len) != 0 || len != 1 || !is_register(&expr[0]))
 		return REG_NONE;
 	return code_dwarf_reg(expr[0].atom - DW_OP_reg0);
 }
 
-/* `fbreg N`: in the caller's frame, N from where the frame register is once the function has
- * made its own. How far that is from where the stack was at its entry, no such expression
- * says; what the function loads from there, does. */
-static bool locate_on_stack(const struct function *fn, Dwarf_Die *die, Dwarf_Die *param,
-			    struct location *out)
+/* What the caller has put on the stack: the argument, or of a large one its address. That is
+ * described as if the argument were there itself, by some compilers with the step to where it is. */
+static bool locate_stacked(const struct function *fn, Dwarf_Die *die, Dwarf_Die *param,
+			   Dwarf_Die *type, struct location *out)
 {
-	unsigned base = frame_register(die);
+	bool large = type_size(type) > IN_REGISTERS;
 	Dwarf_Attribute at;
 	Dwarf_Op *expr;
 	size_t len;
 
-	*out = (struct location){ .in_memory = true, .base = REG_RSP };
-	if (base == REG_NONE || !dwarf_attr_integrate(param, DW_AT_location, &at) ||
-	    dwarf_getlocation(&at, &expr, &len) != 0 || len != 1 || expr[0].atom != DW_OP_fbreg)
-		return false;
-	for (size_t i = 0; i < fn->code->n; i++) {
-		const struct insn *in = &fn->code->at[i];
-		struct flow_state st;
-		struct flow_value where;
-
-		if (in->op != OP_LOAD || in->mem.base != base || in->mem.index != REG_NONE ||
-		    in->mem.disp != (int64_t)expr[0].number || !flow_at(fn->flow, i, &st))
-			continue;
-		where = flow_address(&st, &in->mem);
-		if (where.kind != FLOW_FRAME || where.off < 8 ||
-		    (out->offset && out->offset != where.off))
-			return false;
-		out->offset = where.off;
-	}
-	return out->offset;
+	*out = (struct location){ .in_memory = true, .behind = large, .base = REG_RSP };
+	return dwarf_attr_integrate(param, DW_AT_location, &at) &&
+	       dwarf_getlocation_addr(&at, fn->low, &expr, &len, 1) == 1 &&
+	       (len == 1 || (large && len == 2 && expr[1].atom == DW_OP_deref)) &&
+	       expr[0].atom == DW_OP_fbreg &&
+	       stacked_pointer(fn, frame_base(die), (int64_t)expr[0].number, &out->offset);
 }
 
 unsigned argument_register(const struct function *fn, Dwarf_Die *param)
@@ -164,6 +153,13 @@ static bool begin_in_register(const struct location *where, struct abi_recipe *r
 	int32_t *first = r->n_steps ? &r->add[0] : &r->tail;
 	uint64_t size = r->n_steps ? 8 : r->width;
 
+	if (where->behind && r->n_steps == ABI_STEPS_MAX)
+		return false;
+	if (where->behind) {
+		memmove(&r->add[1], &r->add[0], r->n_steps++ * sizeof(r->add[0]));
+		r->add[0] = 0;
+		first = &r->add[0];
+	}
 	if (where->in_memory) {
 		r->reg = (uint8_t)code_abi_reg(where->base);
 		return where->offset >= INT32_MIN && where->offset <= INT32_MAX &&
@@ -202,7 +198,7 @@ bool argument_plain(const struct function *fn, Dwarf_Die *die, const struct prof
 		strbuf_printf(why, "no parameter \"%.*s\"", (int)len, want->path);
 		return false;
 	}
-	if (!locate(fn, &param, &where) && !locate_on_stack(fn, die, &param, &where)) {
+	if (!locate(fn, &param, &where) && !locate_stacked(fn, die, &param, &place.type, &where)) {
 		strbuf_puts(why, "it is in no known place when the function is entered");
 		return false;
 	}

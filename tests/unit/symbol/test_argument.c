@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "symbol/containers.h"
 #include "symbol/tiny_function.h"
 #include "symbol/tiny_type.h"
 
@@ -65,6 +66,46 @@ static void behind_references(void **state)
 	is_at("{arg: vote.approve, values: {true: a}}", ABI_REG_RSI, 1, false, 5);
 }
 
+/* The seventh argument, of which the pointer is on the stack, above the return address; its
+ * own place is in the debug information, by the frame that the function makes. */
+static void behind_the_stack(void **state)
+{
+	static const char text[] =
+		"profile: x\nmetrics:\n  a_seconds:\n    type: histogram\n    help: x\n"
+		"    buckets: [1]\n    span:\n      from: {function: 'x::greets', key: hello.random}\n"
+		"      to: {function: 'x::y', key: id}\n";
+	struct containers c = containers_open();
+	struct profile *profile = tiny_profile(text);
+	_strbuf_ struct strbuf why = {};
+	struct plan_value value = {};
+	const struct abi_recipe *a = &value.tests[0].recipe, *b = &value.tests[1].recipe;
+	struct function *fn = NULL;
+	struct image *image = NULL;
+	const struct image_symbol *sym;
+	Dwarf_Die die;
+
+	(void)state;
+	assert_int_equal(image_open(c.fd, "containers.elf", &image, NULL), 0);
+	image_load_symbols(image, image->elf);
+	sym = tiny_symbol(image, "greets");
+	assert_int_equal(function_open(image, sym->addr, sym->addr + sym->size, &fn, NULL), 0);
+	assert_true(tiny_die(c.dbg, DW_TAG_subprogram, "greets", &die));
+	if (!argument_plain(fn, &die, &profile->funcs[0].values[0], &value, &why))
+		fail_msg("%s", why.text);
+	assert_int_equal(value.n_tests, 2);
+	assert_int_equal(a->reg, ABI_REG_RSP);
+	assert_int_equal(a->n_steps, 1);
+	assert_int_equal(a->add[0], 8);
+	assert_int_equal(a->tail, (int32_t)containers_offset(&c, "Greeting", "random"));
+	assert_int_equal(b->add[0], 8);
+	assert_int_equal(b->tail, a->tail + 24);
+	plan_value_clear(&value);
+	function_free(fn);
+	image_free(image);
+	profile_free(profile);
+	containers_close(&c);
+}
+
 static void says_why_not(void **state)
 {
 	_strbuf_ struct strbuf why = {}, more = {};
@@ -84,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_registers),
 		cmocka_unit_test(behind_references),
+		cmocka_unit_test(behind_the_stack),
 		cmocka_unit_test(says_why_not),
 	};
 
