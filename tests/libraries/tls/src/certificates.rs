@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion};
 
 use crate::looked::Looking;
 
@@ -57,6 +58,23 @@ impl Authority {
         config
     }
 
+    /// A client that shows a certificate of which it has not the key.
+    pub fn liar(&self, trusts: &Authority, versions: Versions, alpn: &str) -> ClientConfig {
+        let (chain, _) = self.issue(2100);
+        let (_, key) = self.issue(2100);
+        let key = ring::sign::any_supported_type(&key).expect("a key");
+        let mut config = self.client(trusts, versions, alpn);
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
+        config
+    }
+
+    /// A client that has none to show.
+    pub fn bare_client(&self, trusts: &Authority, versions: Versions, alpn: &str) -> ClientConfig {
+        let mut config = self.client(trusts, versions, alpn);
+        config.client_auth_cert_resolver = Arc::new(Nothing);
+        config
+    }
+
     /// A server of this authority whose certificate ends in that year, that trusts clients of another.
     pub fn server(&self, trusts: &Authority, versions: Versions, alpn: &str, year: i32) -> ServerConfig {
         self.server_with(ring::default_provider(), trusts, versions, alpn, year)
@@ -86,5 +104,18 @@ impl Authority {
             .expect("a server");
         config.alpn_protocols = vec![alpn.into()];
         config
+    }
+}
+
+#[derive(Debug)]
+struct Nothing;
+
+impl ResolvesClientCert for Nothing {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }

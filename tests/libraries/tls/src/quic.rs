@@ -44,7 +44,7 @@ fn opened(side: &str) {
 
 fn book_server(kind: &str, n: f64, within: Duration) {
     tls::book_handshakes(kind, "server", "1.3", n);
-    tls::book_served(kind, "1.3", n, within);
+    tls::book_served(kind, "1.3", "completed", n, within);
 }
 
 /// Of a server nobody knows here which: it is booked as one that was resumed, and `run` puts right
@@ -94,6 +94,9 @@ async fn serve(endpoint: Endpoint) {
                     lost("server", &connection.closed().await);
                 }
                 Err(error) => {
+                    if let ConnectionError::TransportError(_) = error {
+                        tls::book_served("full", "1.3", "certificate_rejected", 1.0, began.elapsed());
+                    }
                     rejected("server", &error);
                     lost("server", &error);
                 }
@@ -123,13 +126,14 @@ fn rejected(side: &str, error: &ConnectionError) {
 
 /// One after the other, so that what is looked at meanwhile is this one's.
 pub async fn connect(endpoint: &Endpoint, config: quinn::ClientConfig, to: SocketAddr) -> Option<quinn::Connection> {
-    let before = looked::stood("client");
+    let (before, began) = (looked::stood("client"), Instant::now());
     let connecting = endpoint.connect_with(config, to, NAME).expect("it begins well");
     attempt("client");
     match connecting.await {
         Ok(connection) => {
             let kind = if looked::stood("client") > before { "full" } else { "resumed" };
             opened("client");
+            tls::book_called(kind, began.elapsed());
             tls::book_handshakes(kind, "client", "1.3", 1.0);
             Some(connection)
         }

@@ -20,6 +20,8 @@ struct Side {
     role: &'static str,
     connection: Connection,
     failed: bool,
+    /// What was wrong with the certificate that the other one showed.
+    refused: Option<&'static str>,
 }
 
 impl Side {
@@ -42,7 +44,7 @@ impl Side {
         }
     }
 
-    fn book(&self, error: &Error, again: bool) {
+    fn book(&mut self, error: &Error, again: bool) {
         let role = self.role;
         if again {
             return; // said once more
@@ -53,6 +55,10 @@ impl Side {
         ));
         if let Error::InvalidCertificate(why) = error {
             book_certificate(role, why);
+            self.refused = Some("certificate_rejected");
+        }
+        if let Error::NoCertificatesPresented = error {
+            self.refused = Some("no_certificate");
         }
         if let Error::AlertReceived(alert) = error {
             book_alert(role, *alert);
@@ -68,6 +74,8 @@ pub fn book_alert(role: &str, alert: AlertDescription) {
         AlertDescription::ProtocolVersion => "protocol_version",
         AlertDescription::NoApplicationProtocol => "no_application_protocol",
         AlertDescription::DecodeError => "decode_error",
+        AlertDescription::DecryptError => "decrypt_error",
+        AlertDescription::CertificateRequired => "certificate_required",
         other => panic!("unexpected alert {other:?}"),
     };
     books::one(format!("mpc_rustls_alerts_received_total{{description=\"{word}\",role=\"{role}\"}}"));
@@ -77,6 +85,7 @@ fn book_certificate(role: &str, why: &CertificateError) {
     let word = match why {
         CertificateError::UnknownIssuer => "unknown_issuer",
         CertificateError::ExpiredContext { .. } => "expired",
+        CertificateError::BadSignature => "bad_signature",
         other => panic!("unexpected: {other:?}"),
     };
     book_rejected(role, word);
@@ -95,12 +104,21 @@ pub fn book_handshakes(kind: &str, role: &str, version: &str, n: f64) {
     );
 }
 
-const SERVED: &str = "mpc_rustls_server_handshake_duration_seconds";
+fn book_time(series: &str, labels: &str, n: f64, within: Duration) {
+    books::add(format!("{series}_count{{{labels}}}"), n);
+    books::add(format!("{series}_sum{{{labels}}}"), within.as_secs_f64());
+}
 
-/// How often a server was done, and a time that all of these took no more than.
-pub fn book_served(kind: &str, version: &str, n: f64, within: Duration) {
-    books::add(format!("{SERVED}_count{{kind=\"{kind}\",version=\"{version}\"}}"), n);
-    books::add(format!("{SERVED}_sum{{kind=\"{kind}\",version=\"{version}\"}}"), within.as_secs_f64());
+/// How often a server was done, or refused a certificate, and a time that all of these took no more than.
+pub fn book_served(kind: &str, version: &str, result: &str, n: f64, within: Duration) {
+    let labels = format!("kind=\"{kind}\",result=\"{result}\",version=\"{version}\"");
+    book_time("mpc_rustls_server_handshake_duration_seconds", &labels, n, within);
+}
+
+/// The same of a client of TLS 1.3 that was done.
+pub fn book_called(kind: &str, within: Duration) {
+    let labels = format!("kind=\"{kind}\",version=\"1.3\"");
+    book_time("mpc_rustls_client_handshake_duration_seconds", &labels, 1.0, within);
 }
 
 /// What rustls says of a handshake that is done.
@@ -118,6 +136,7 @@ pub fn word(error: &Error) -> &'static str {
         Error::AlertReceived(_) => "alert_received",
         Error::InvalidCertificate(_) => "invalid_certificate",
         Error::InvalidMessage(_) => "invalid_message",
+        Error::NoCertificatesPresented => "no_certificate",
         Error::NoApplicationProtocol => "no_application_protocol",
         Error::PeerIncompatible(_) => "peer_incompatible",
         other => panic!("unexpected: {other}"),
@@ -146,16 +165,16 @@ fn pair(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> (Side, Side) 
     let client = ClientConnection::new(client.clone(), name).expect("a client");
     let server = ServerConnection::new(server.clone()).expect("a server");
     (
-        Side { role: "client", connection: client.into(), failed: false },
-        Side { role: "server", connection: server.into(), failed: false },
+        Side { role: "client", connection: client.into(), failed: false, refused: None },
+        Side { role: "server", connection: server.into(), failed: false, refused: None },
     )
 }
 
 /// One connection: books what came of it on both sides. The kind of the client's handshake, if it was done.
 fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Option<&'static str> {
-    let (mut client, mut server) = pair(client, server);
-    let before = [looked::stood("client"), looked::stood("server")];
     let (mut kind, began) = (None, Instant::now());
+    let (mut client, mut server) = pair(client, server); // the client's hello is made with it
+    let before = [looked::stood("client"), looked::stood("server")];
     talk(&mut client, &mut server);
     let took = began.elapsed();
     for side in [&client, &server] {
@@ -171,9 +190,14 @@ fn connect(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Option<&'s
             assert_eq!(looked, said != "resumed", "what quic.rs goes by");
             book_handshakes(said, side.role, version, 1.0);
             if side.role == "server" {
-                book_served(said, version, 1.0, took);
+                book_served(said, version, "completed", 1.0, took);
+            } else if version == "1.3" {
+                book_called(said, took);
             }
             kind = kind.or(Some(said));
+        }
+        if let (Some(why), "server") = (side.refused, side.role) {
+            book_served("full", version, why, 1.0, took);
         }
     }
     if client.failed || server.failed {
@@ -213,14 +237,18 @@ pub fn run(wallet: &Authority, stranger: &Authority) {
         }
         let client = Arc::new(wallet.client(wallet, &versions, "mpc"));
         let strange = Arc::new(stranger.client(wallet, &versions, "mpc"));
+        let liar = Arc::new(wallet.liar(wallet, &versions, "mpc"));
+        let bare = Arc::new(wallet.bare_client(wallet, &versions, "mpc"));
         let mute = Arc::new(wallet.client(wallet, &versions, "other"));
         let server = Arc::new(wallet.server(wallet, &versions, "mpc", 2100));
         let old = Arc::new(wallet.server(wallet, &versions, "mpc", 2001));
         for _ in 0..2 {
             connect(&client, &Arc::new(stranger.server(wallet, &versions, "mpc", 2100)));
             connect(&client, &old);
-            connect(&mute, &server);
             connect(&strange, &server);
+            connect(&liar, &server);
+            connect(&bare, &server);
+            connect(&mute, &server);
             // What comes next lies where the one was that came to nothing, and takes its own time.
             sleep(Duration::from_millis(30));
             connect(&client, &server);
