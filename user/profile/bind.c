@@ -82,7 +82,7 @@ static bool is_c_argument(const char **path)
 		return false;
 	p += 4;
 	call = *p == '.' ? strchr(p, ')') : NULL;
-	*path = call ? call + 1 : p;
+	*path = call ? call + 1 + profile_way_size(call + 1) : p;
 	return *p != '.' || call;
 }
 

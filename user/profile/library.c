@@ -20,6 +20,19 @@ bool profile_is_handed(const char *function)
 	return n > 2 && strcmp(function + n - 2, "->") == 0;
 }
 
+size_t profile_way_size(const char *text)
+{
+	static const char *const ways[] = { PROFILE_ASKED, PROFILE_GIVEN };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		size_t size = strlen(ways[i]);
+
+		if (strncmp(text, ways[i], size) == 0 && (!text[size] || text[size] == ' '))
+			return size;
+	}
+	return 0;
+}
+
 const char *profile_behind_result(const char *path)
 {
 	size_t size = strlen(PROFILE_RETURNED);

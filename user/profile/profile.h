@@ -48,6 +48,10 @@ struct profile_value {
 #define PROFILE_FUNC_VALUES_MAX 4
 #define PROFILE_AND " and "
 #define PROFILE_RETURNED "return" PROFILE_AND /* the first of two is what was returned */
+/* Behind arg0.NAME(), for a function that does more than read one field: the field that it
+ * compares first, or the one that it returns on some of its ways. */
+#define PROFILE_ASKED ".asked"
+#define PROFILE_GIVEN ".returned"
 
 /* A function named by the profile; each name stands once, however many metrics it feeds. */
 struct profile_func {
@@ -199,6 +203,9 @@ void profile_faults_free(struct profile_faults *faults);
 const char *profile_symbol(const char *function);
 /* `SYMBOL->`: not that function, but those to which it jumps through a pointer. */
 bool profile_is_handed(const char *function);
+/* How long PROFILE_ASKED or PROFILE_GIVEN is, where @text begins with one of them; else 0. */
+size_t profile_way_size(const char *text);
+
 /* Of profile_value.path: what stands behind PROFILE_RETURNED, or @path where that is not there. */
 const char *profile_behind_result(const char *path);
 /* Whether it is of the shared library that is called @library; NULL: of the executable. */

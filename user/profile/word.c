@@ -156,11 +156,13 @@ static bool is_signed(const char *text, size_t size)
 }
 
 /* `arg0.SSL_version()`: an argument of a C function, and a function that tells something of
- * what it points to. */
+ * what it points to, or only where that is. */
 static bool is_asked(const char *text, size_t at, size_t size)
 {
+	const char *rest = text + at + size;
+
 	return at == 5 && strncmp(text, "arg", 3) == 0 && isdigit((unsigned char)text[3]) &&
-	       !text[at + size] && size > 2 && strncmp(text + at + size - 2, "()", 2) == 0 &&
+	       !rest[profile_way_size(rest)] && size > 2 && strncmp(rest - 2, "()", 2) == 0 &&
 	       is_identifier(text + at, size - 2);
 }
 

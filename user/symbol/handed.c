@@ -192,10 +192,15 @@ static bool is_harmless(const struct insn *in)
 	       (in->op == OP_CONST && in->dst != REG_RAX);
 }
 
+static bool is_field(const struct insn *in, unsigned base)
+{
+	return in->mem.base == base && in->mem.index == REG_NONE && in->mem.disp >= INT32_MIN &&
+	       in->mem.disp <= INT32_MAX;
+}
+
 static bool is_load(const struct insn *in, unsigned base)
 {
-	return in->op == OP_LOAD && in->dst == REG_RAX && in->size >= 4 && in->mem.base == base &&
-	       in->mem.index == REG_NONE && in->mem.disp >= INT32_MIN && in->mem.disp <= INT32_MAX;
+	return in->op == OP_LOAD && in->dst == REG_RAX && in->size >= 4 && is_field(in, base);
 }
 
 /* The function jumps to @target where a pointer is NULL: what it returns there. */
@@ -255,4 +260,57 @@ bool handed_is_getter(const struct image *image, uint64_t low, uint64_t high,
 		}
 	}
 	return false;
+}
+
+bool handed_asked(const struct image *image, uint64_t low, uint64_t high, struct handed_field *out)
+{
+	_cleanup_(code_freep) struct code *code = NULL;
+	const struct insn *in;
+	size_t i = 0;
+
+	*out = (struct handed_field){};
+	if (high <= low || code_decode(image, low, high, &code, NULL) < 0)
+		return false;
+	while (i < code->n && is_harmless(&code->at[i]))
+		i++;
+	if (i + 1 >= code->n)
+		return false;
+	in = &code->at[i];
+	out->read = (struct abi_recipe){ .width = in->size, .tail = (int32_t)in->mem.disp };
+	return in[0].op == OP_CMP_MEM && is_field(in, REG_RDI) && in[1].op == OP_JCC &&
+	       (in[1].cc == CC_E || in[1].cc == CC_NE);
+}
+
+/* Whether the function returns at @insn + 1 what it loads before from its first argument. */
+static bool gives_field(const struct function *fn, size_t insn)
+{
+	const struct insn *in = &fn->code->at[insn];
+	struct flow_state st;
+
+	return insn + 1 < fn->code->n && in[1].op == OP_RET && in[0].op == OP_LOAD &&
+	       in[0].dst == REG_RAX && is_field(in, REG_RDI) && flow_at(fn->flow, insn, &st) &&
+	       flow_same(st.reg[REG_RDI], (struct flow_value){ .kind = FLOW_ARG });
+}
+
+bool handed_given(struct image *image, uint64_t low, uint64_t high, struct handed_field *out)
+{
+	struct abi_recipe found = {};
+	struct function *fn = NULL;
+	bool one = true;
+
+	*out = (struct handed_field){};
+	if (high <= low || function_open(image, low, high, &fn, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < fn->code->n; i++) {
+		const struct insn *in = &fn->code->at[i];
+
+		if (!gives_field(fn, i))
+			continue;
+		one &= !found.width ||
+		       (found.width == in->size && found.tail == (int32_t)in->mem.disp);
+		found = (struct abi_recipe){ .width = in->size, .tail = (int32_t)in->mem.disp };
+	}
+	function_free(fn);
+	out->read = found;
+	return one && found.width;
 }

@@ -46,4 +46,12 @@ struct handed_field {
 bool handed_is_getter(const struct image *image, uint64_t low, uint64_t high,
 		      struct handed_field *out);
 
+/* The field of what its first argument points to that a function compares with a number before
+ * it does anything else. What it goes on to do is not looked at. */
+bool handed_asked(const struct image *image, uint64_t low, uint64_t high, struct handed_field *out);
+
+/* The field of what its first argument points to that a function returns on some of its ways;
+ * false where it returns several. What it does on others is not looked at. */
+bool handed_given(struct image *image, uint64_t low, uint64_t high, struct handed_field *out);
+
 #endif

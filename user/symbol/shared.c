@@ -185,20 +185,35 @@ static uint8_t argument_register_of(const char *path)
 	return regs[(size_t)(path[3] - '0') % ARRAY_SIZE(regs)];
 }
 
-/* Where the function called @name, and nothing else that it does, reads a field of what
- * its argument points to. */
-static bool field_read(const struct image *image, const char *name, struct handed_field *out,
+/* Where the function that is called as @call, `SSL_version()`, reads the field that is asked
+ * for of what its argument points to. */
+static bool field_read(struct image *image, const char *call, struct handed_field *out,
 		       struct strbuf *why)
 {
+	_free_ char *name = mem_strndup(call, strcspn(call, "("));
+	const char *way = call + strlen(name) + 2; /* "()" */
 	const struct image_symbol *sym = exported(image, name);
+	uint64_t low, high;
 
 	if (!sym) {
 		strbuf_puts(why, "the library has no such function");
 		return false;
 	}
-	if (handed_is_getter(image, sym->addr, sym->addr + sym->size, out))
-		return true;
-	strbuf_puts(why, "in this build that function does more than read one field");
+	low = sym->addr;
+	high = low + sym->size;
+	if (strncmp(way, PROFILE_ASKED, strlen(PROFILE_ASKED)) == 0) {
+		if (handed_asked(image, low, high, out))
+			return true;
+		strbuf_puts(why, "in this build that function does not begin with a question");
+	} else if (strncmp(way, PROFILE_GIVEN, strlen(PROFILE_GIVEN)) == 0) {
+		if (handed_given(image, low, high, out))
+			return true;
+		strbuf_puts(why, "in this build that function does not return one field");
+	} else {
+		if (handed_is_getter(image, low, high, out))
+			return true;
+		strbuf_puts(why, "in this build that function does more than read one field");
+	}
 	return false;
 }
 
@@ -213,13 +228,11 @@ static bool find_number(const struct work *w, const char *path, bool at_end,
 			struct handed_field *out, struct strbuf *why)
 {
 	uint8_t reg = has_result(path) ? ABI_REG_RAX : argument_register_of(path);
-	_free_ char *name = NULL;
 
 	*out = (struct handed_field){ .read = { .in_register = 1, .width = INT_SIZE, .reg = reg } };
 	if (reg == ABI_REG_RAX || path[4] != '.')
 		return true;
-	name = mem_strndup(path + 5, strcspn(path + 5, "("));
-	if (!field_read(w->rs->image, name, out, why))
+	if (!field_read(w->rs->image, path + 5, out, why))
 		return false;
 	if (at_end && w->saved != reg) {
 		strbuf_puts(why, "only one argument is known after the call");

@@ -27,6 +27,10 @@ static void tells_libraries_apart(void **state)
 	assert_false(profile_is_handed("l.so:f"));
 	assert_string_equal(profile_behind_result(PROFILE_RETURNED "arg0.f()"), "arg0.f()");
 	assert_string_equal(profile_behind_result("arg0 and arg1"), "arg0 and arg1");
+	assert_int_equal(profile_way_size(".asked"), 6);
+	assert_int_equal(profile_way_size(".returned and arg1"), 9);
+	assert_int_equal(profile_way_size(".askedfor"), 0);
+	assert_int_equal(profile_way_size(""), 0);
 }
 
 static void lists_the_libraries(void **state)
@@ -97,6 +101,14 @@ static void reads_pairs(void **state)
 	assert_string_equal(profile->funcs[0].values[0].path, PROFILE_RETURNED "arg0.f()");
 	assert_true(profile->funcs[0].values[0].now);
 	profile_free(profile);
+	profile =
+		parse_good(SOURCE("{now: [arg0.f().asked, arg0.f().returned], values: {1.1: a}}"));
+	assert_string_equal(profile->funcs[0].values[0].path,
+			    "arg0.f()" PROFILE_ASKED PROFILE_AND "arg0.f()" PROFILE_GIVEN);
+	profile_free(profile);
+	profile = parse_good(SOURCE("{arg: arg0.f().asked, values: {1: a}}"));
+	assert_string_equal(profile->funcs[0].values[0].path, "arg0.f()" PROFILE_ASKED);
+	profile_free(profile);
 }
 
 static void refuses_names(void **state)
@@ -119,6 +131,10 @@ static void refuses_what_c_does_not_tell(void **state)
 	static const struct fault_case cases[] = {
 		{ SOURCE("{arg: self.kind, values: {1: a}}"), 6, 47, "x",
 		  "\"x\" is of a C function, whose arguments are arg0 to arg5, or arg0.FUNCTION() with a function of the library that reads one field" },
+		{ SOURCE("{arg: arg0.f().said, values: {1: a}}"), 6, 61, "f()",
+		  "argument \"arg0.f().said\" must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
+		{ SOURCE("{arg: arg0.f().asked.more, values: {1: a}}"), 6, 61, "f()",
+		  "argument \"arg0.f().asked.more\" must be an argument and its fields, like vote.approve, tx.0 or shares.len()" },
 		{ SOURCE("{arg: arg0, values: {A: a}}"), 6, 47, "x",
 		  "\"x\" is of a C function, whose values are whole numbers" },
 		{ SOURCE("{arg: [return, arg1], values: {1.1: a}}"), 6, 47, "x",

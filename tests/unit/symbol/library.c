@@ -73,6 +73,32 @@ int lib_counts(struct object *o)
 	return o->state++;
 }
 
+/* ---- functions that do more than read, by which fields are found --------------------------- */
+
+int lib_resumed(struct object *o)
+{
+	if (o->version == 2)
+		return imported(o) == 3;
+	return o->server;
+}
+
+int lib_either(struct object *o)
+{
+	if (o->version == 2)
+		return imported(o) == 3;
+	if (o->shares[0])
+		return o->state;
+	return o->server;
+}
+
+int lib_late(struct object *o)
+{
+	o->state = imported(o);
+	if (o->version == 2)
+		return 3;
+	return o->server;
+}
+
 /* ---- ways out -------------------------------------------------------------------------- */
 
 int lib_plain(struct object *o, int n)

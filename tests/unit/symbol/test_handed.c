@@ -164,6 +164,57 @@ static void knows_those_that_look_before(void **state)
 	assert_false(is_getter("lib_kind_or_version", &r));
 }
 
+static bool asks(const char *name, struct handed_field *out)
+{
+	const struct image_symbol *sym = library_symbol(image, name);
+
+	return handed_asked(image, sym->addr, sym->addr + sym->size, out);
+}
+
+static bool gives(const char *name, struct handed_field *out)
+{
+	const struct image_symbol *sym = library_symbol(image, name);
+
+	return handed_given(image, sym->addr, sym->addr + sym->size, out);
+}
+
+/* What it compares before all else. */
+static void finds_what_is_asked(void **state)
+{
+	struct handed_field r;
+
+	(void)state;
+	assert_true(asks("lib_resumed", &r));
+	assert_int_equal(r.read.width, 4);
+	assert_int_equal(r.read.tail, 0);
+	assert_int_equal(r.read.n_steps, 0);
+	assert_false(r.guarded);
+	assert_true(asks("lib_either", &r));
+	assert_false(asks("lib_late", &r));
+	assert_false(asks("lib_version", &r));
+	assert_false(asks("lib_kind", &r)); /* that is a pointer, and not compared in memory */
+	assert_false(asks("lib_plain", &r));
+}
+
+/* What it returns without having called anything. */
+static void finds_what_is_returned(void **state)
+{
+	struct handed_field r;
+
+	(void)state;
+	assert_true(gives("lib_resumed", &r));
+	assert_int_equal(r.read.width, 4);
+	assert_int_equal(r.read.tail, 24);
+	assert_false(r.guarded);
+	assert_true(gives("lib_version", &r));
+	assert_int_equal(r.read.tail, 0);
+	assert_false(gives("lib_either", &r)); /* two of them */
+	assert_false(gives("lib_late", &r));
+	assert_false(gives("lib_doubled", &r));
+	assert_false(gives("lib_counts", &r));
+	assert_false(gives("lib_kind", &r)); /* of what the object points to */
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -173,6 +224,8 @@ int main(void)
 		cmocka_unit_test(finds_targets),
 		cmocka_unit_test(knows_functions_that_read),
 		cmocka_unit_test(knows_those_that_look_before),
+		cmocka_unit_test(finds_what_is_asked),
+		cmocka_unit_test(finds_what_is_returned),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

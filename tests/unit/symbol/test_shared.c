@@ -86,6 +86,45 @@ static const struct plan_value *value_at(const struct plan *plan, enum abi_site_
 	return NULL;
 }
 
+/* Fields that functions show which do more than read them. */
+static void reads_what_others_show(void **state)
+{
+	struct plan *plan = plan_for(
+		HEAD
+		"    from: '" L "lib_plain'\n"
+		"    labels:\n"
+		"      a: {arg: arg0.lib_resumed().asked, values: {2: two}}\n"
+		"      r: {now: arg0.lib_resumed().returned, values: {1: one}}\n"
+		"      p: {arg: [arg0.lib_resumed().asked, arg0.lib_resumed().returned], values: {2.1: x}}\n");
+	const struct plan_value *v;
+
+	(void)state;
+	v = value_at(plan, ABI_SITE_START, "arg0.lib_resumed().asked");
+	assert_non_null(v);
+	assert_int_equal(v->tests[0].recipe.reg, ABI_REG_RDI);
+	assert_int_equal(v->tests[0].recipe.tail, 0);
+	v = value_at(plan, ABI_SITE_RETURN, "now arg0.lib_resumed().returned");
+	assert_non_null(v);
+	assert_int_equal(v->tests[0].recipe.reg, ABI_REG_SAVED);
+	assert_int_equal(v->tests[0].recipe.tail, 24);
+	v = value_at(plan, ABI_SITE_START,
+		     "arg0.lib_resumed().asked and arg0.lib_resumed().returned");
+	assert_non_null(v);
+	assert_int_equal(v->n_tests, 2);
+	assert_int_equal(v->tests[0].recipe.tail, 0);
+	assert_int_equal(v->tests[1].recipe.tail, 24);
+	assert_int_equal(plan->rows[0].state, PLAN_READY);
+	plan_free(plan);
+	plan = plan_for(HEAD "    from: '" L "lib_plain'\n"
+			     "    labels:\n"
+			     "      a: {arg: arg0.lib_late().asked, values: {2: two}}\n"
+			     "      b: {arg: arg0.lib_either().returned, values: {2: two}}\n");
+	assert_int_equal(plan->rows[0].state, PLAN_PARTIAL);
+	assert_non_null(strstr(plan->rows[0].reason, "does not begin with a question"));
+	assert_non_null(strstr(plan->rows[0].reason, "does not return one field"));
+	plan_free(plan);
+}
+
 static void reads_values(void **state)
 {
 	struct plan *plan =
@@ -255,10 +294,11 @@ static void survives_a_pack(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_starts_and_ends), cmocka_unit_test(marks_common_ends),
-		cmocka_unit_test(reads_values),          cmocka_unit_test(says_what_is_not_told),
-		cmocka_unit_test(survives_a_pack),       cmocka_unit_test(tells_pairs_apart),
-		cmocka_unit_test(tells_many_apart),      cmocka_unit_test(reads_behind_a_pointer),
+		cmocka_unit_test(finds_starts_and_ends),  cmocka_unit_test(marks_common_ends),
+		cmocka_unit_test(reads_values),           cmocka_unit_test(says_what_is_not_told),
+		cmocka_unit_test(survives_a_pack),        cmocka_unit_test(tells_pairs_apart),
+		cmocka_unit_test(tells_many_apart),       cmocka_unit_test(reads_behind_a_pointer),
+		cmocka_unit_test(reads_what_others_show),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
