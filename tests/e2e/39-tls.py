@@ -39,6 +39,7 @@ GNUTLS = {0: "success", -8: "wrong_version", -87: "nothing_in_common", -12: "ale
           -9: "malformed", -15: "malformed", -110: "connection_error", -54: "connection_error",
           -53: "connection_error"}
 VERSIONS = {2: "1.0", 3: "1.1", 4: "1.2", 5: "1.3", 255: "none"}
+ROLES = {1: "server", 2: "client"}
 LEVELS = {1: "warning", 2: "fatal"}
 ALERTS = {10: "unexpected_message", 20: "bad_record_mac", 40: "handshake_failure", 42: "bad_certificate",
           43: "unsupported_certificate", 45: "certificate_expired", 46: "certificate_unknown", 47: "illegal_parameter",
@@ -433,8 +434,8 @@ def with_s_server(report, folder, certs):
 # ---- the program with GnuTLS ---------------------------------------------------------------
 
 def gnutls_books(words):
-    """How handshakes ended, alerts received and sent: {"VALUE VALUE": count} of each."""
-    ends, received, sent = {}, {}, {}
+    """How handshakes ended, alerts received and sent, and sessions: {"VALUE VALUE": count} of each."""
+    ends, received, sent, sessions = {}, {}, {}, {}
     for word in words:
         what, count = word.split(":")
         what = what.split("/")
@@ -442,13 +443,15 @@ def gnutls_books(words):
             books, label = received, ALERTS[int(what[1])]
         elif what[0] == "out":
             books, label = sent, f"{LEVELS[int(what[1])]} {ALERTS[int(what[2])]}"
+        elif what[0] == "is":
+            books, label = sessions, f"{ROLES[int(what[1])]} {VERSIONS[int(what[2])]} {('no', 'yes')[int(what[3])]}"
         elif what[0] == "gone":
             books, label = ends, "none abandoned"
         else:
             books, label = ends, f"{VERSIONS[int(what[0])]} {GNUTLS.get(int(what[1]), 'unknown')}"
         if int(count):
             books[label] = books.get(label, 0) + int(count)
-    return ends, received, sent
+    return ends, received, sent, sessions
 
 
 def with_gnutls(report, folder, certs):
@@ -467,16 +470,23 @@ def with_gnutls(report, folder, certs):
         for answer in (welcome(certs), welcome(certs, "strange"), welcome(certs, most=v12, ask=True),
                        welcome(certs, least=v13)):
             server.child.stdin.write(f"connect {Server(answer).port}\n".encode() * TIMES)
+        for answer in (welcome(certs), welcome(certs, most=v12)):
+            server.child.stdin.write(f"resume {Server(answer).port}\n".encode() * TIMES)
         server.child.stdin.write(b"books\n")
         server.child.stdin.flush()
         words = server.until_said(r"\n(\S*.*gone:\d+)\n")[1].split()
         report.note(f"GnuTLS said {' '.join(words)}")
-        ends, received, sent = gnutls_books(words)
+        ends, received, sent, sessions = gnutls_books(words)
         metrics = compare(report, "GnuTLS", agent, "mpc_gnutls_handshake_duration_seconds", ("version", "result"), "g", ends)
         for way, books, labels in (("received", received, ("description",)), ("sent", sent, ("level", "description"))):
             counts = counted_calls(metrics, f"mpc_gnutls_alerts_{way}_total", "g", labels)
             report.check(f"GnuTLS: {sum(books.values())} alerts {way}, {len(books)} kinds",
                          differences(counts, books) if books else ["none"])
+        report.check(f"GnuTLS: {sum(sessions.values())} sessions, {len(sessions)} kinds", differences(
+            counted_calls(metrics, "mpc_gnutls_sessions_total", "g", ("role", "version", "resumed")), sessions))
+        report.check("GnuTLS: sessions are resumed by both roles, with both versions", [
+            f"no {words}" for words in (f"{role} {version} yes" for role in ROLES.values() for version in ("1.2", "1.3"))
+            if words not in sessions])
         report.check("GnuTLS: all is seen to begin and to end", own_faults(metrics))
     server.child.stdin.close()
     server.stop()

@@ -4,9 +4,10 @@
  * asks for certificates of clients, and keeps books: how often gnutls_handshake() said what
  * last, with which version, which alerts came, and which it sent. Given a folder of
  * certificates it prints its port. For the line "connect PORT" it makes a handshake as client
- * that has no certificate and no TLS 1.3; for each other line it prints its books as
- * "VERSION/CODE:COUNT … in/ALERT:COUNT … out/LEVEL/ALERT:COUNT …", abandoned handshakes as
- * "gone:COUNT" at the end.
+ * that has no certificate and no TLS 1.3, for "resume PORT" two as client, the second of which
+ * takes up the session of the first; for each other line it prints its books as
+ * "VERSION/CODE:COUNT … in/ALERT:COUNT … out/LEVEL/ALERT:COUNT … is/ROLE/VERSION/RESUMED:COUNT …",
+ * abandoned handshakes as "gone:COUNT" at the end.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,9 +30,20 @@
 #define CODES 1024   /* of errors, which are negative */
 #define VERSIONS 256 /* that GnuTLS has numbers for; the last one is none */
 #define ALERTS 256
+#define BOTH "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static unsigned long counts[VERSIONS][CODES], gone;
 static unsigned long alerts_in[ALERTS], alerts_out[3][ALERTS]; /* sent: by level */
+static unsigned long sessions[3][VERSIONS][2]; /* by role, and whether they were resumed */
+
+/* A side of connections. */
+struct side {
+	gnutls_certificate_credentials_t credentials;
+	unsigned role; /* GNUTLS_SERVER or GNUTLS_CLIENT */
+	const char *versions;
+	gnutls_datum_t tickets;  /* of a server: the key of those that it gives */
+	gnutls_datum_t *session; /* of a client, or NULL: the one to take up, then the new one */
+};
 
 static int now_ms(void)
 {
@@ -77,28 +89,53 @@ static void book(gnutls_session_t session, int r)
 		alerts_out[level][(unsigned)alert % ALERTS]++;
 }
 
-/* One connection, as GNUTLS_SERVER or GNUTLS_CLIENT. */
-static void talk(int sock, gnutls_certificate_credentials_t credentials, unsigned role)
+/* What the next connection can take up; in TLS 1.3 it comes behind the handshake. */
+static void keep_session(gnutls_session_t session, int sock, gnutls_datum_t *out)
 {
-	bool server = role == GNUTLS_SERVER;
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	char byte;
+
+	if (gnutls_protocol_get_version(session) == GNUTLS_TLS1_3 && poll(&p, 1, PATIENCE_MS) > 0)
+		gnutls_record_recv(session, &byte, 1);
+	gnutls_free(out->data);
+	*out = (gnutls_datum_t){};
+	gnutls_session_get_data2(session, out);
+}
+
+static gnutls_session_t begin(int sock, const struct side *side)
+{
+	bool server = side->role == GNUTLS_SERVER;
 	gnutls_session_t session;
-	int r;
 
 	fcntl(sock, F_SETFL, O_NONBLOCK);
-	gnutls_init(&session, role | GNUTLS_NONBLOCK);
-	gnutls_priority_set_direct(session,
-				   server ? "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" :
-					    "NORMAL:-VERS-ALL:+VERS-TLS1.2",
-				   NULL);
-	gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
+	gnutls_init(&session, side->role | GNUTLS_NONBLOCK);
+	gnutls_priority_set_direct(session, side->versions, NULL);
+	gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, side->credentials);
 	if (server)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+	if (server)
+		gnutls_session_ticket_enable_server(session, &side->tickets);
+	if (side->session && side->session->data)
+		gnutls_session_set_data(session, side->session->data, side->session->size);
 	gnutls_session_set_verify_cert(session, server ? NULL : "localhost", 0);
 	gnutls_transport_set_int(session, sock);
-	r = handshake(session, sock);
+	return session;
+}
+
+/* One connection. */
+static void talk(int sock, const struct side *side)
+{
+	gnutls_session_t session = begin(sock, side);
+	unsigned version;
+	int r = handshake(session, sock);
+
 	if (r == 0)
 		gnutls_record_send(session, "welcome", 7);
+	if (r == 0 && side->session)
+		keep_session(session, sock, side->session);
 	book(session, r);
+	version = (unsigned)gnutls_protocol_get_version(session) % VERSIONS;
+	sessions[side->role][version][gnutls_session_is_resumed(session) != 0]++;
 	gnutls_deinit(session);
 	close(sock);
 }
@@ -116,6 +153,12 @@ static void print_books(void)
 			if (alerts_out[level][a])
 				printf("out/%d/%d:%lu ", level, a, alerts_out[level][a]);
 	}
+	for (int role = GNUTLS_SERVER; role <= GNUTLS_CLIENT; role++)
+		for (int v = 0; v < VERSIONS; v++)
+			for (int resumed = 0; resumed < 2; resumed++)
+				if (sessions[role][v][resumed])
+					printf("is/%d/%d/%d:%lu ", role, v, resumed,
+					       sessions[role][v][resumed]);
 	printf("gone:%lu\n", gone);
 	fflush(stdout);
 }
@@ -135,7 +178,7 @@ static int listen_somewhere(void)
 	return fd;
 }
 
-static void connect_to(int port, gnutls_certificate_credentials_t credentials)
+static void connect_to(int port, const struct side *side)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)port),
@@ -143,14 +186,33 @@ static void connect_to(int port, gnutls_certificate_credentials_t credentials)
 	int sock = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (connect(sock, (struct sockaddr *)&at, sizeof(at)) == 0)
-		talk(sock, credentials, GNUTLS_CLIENT);
+		talk(sock, side);
 	else
 		close(sock);
 }
 
+/* Does what the line says. */
+static void obey(const char *line, struct side *bare, struct side *full)
+{
+	gnutls_datum_t session = {};
+
+	if (strncmp(line, "connect ", 8) == 0) {
+		connect_to(atoi(line + 8), bare);
+	} else if (strncmp(line, "resume ", 7) == 0) {
+		full->session = &session;
+		connect_to(atoi(line + 7), full);
+		connect_to(atoi(line + 7), full);
+		gnutls_free(session.data);
+	} else {
+		print_books();
+	}
+}
+
 int main(int argc, char **argv)
 {
-	gnutls_certificate_credentials_t credentials, bare;
+	struct side server = { .role = GNUTLS_SERVER, .versions = BOTH },
+		    full = { .role = GNUTLS_CLIENT, .versions = BOTH },
+		    bare = { .role = GNUTLS_CLIENT, .versions = "NORMAL:-VERS-ALL:+VERS-TLS1.2" };
 	struct pollfd p[2] = { { .fd = 0, .events = POLLIN }, { .events = POLLIN } };
 	char ca[512], cert[512], key[512], line[64];
 
@@ -159,22 +221,24 @@ int main(int argc, char **argv)
 	snprintf(ca, sizeof(ca), "%s/ca.pem", argc > 1 ? argv[1] : ".");
 	snprintf(cert, sizeof(cert), "%s/server.pem", argc > 1 ? argv[1] : ".");
 	snprintf(key, sizeof(key), "%s/server.key", argc > 1 ? argv[1] : ".");
-	if (gnutls_certificate_allocate_credentials(&credentials) < 0 ||
-	    gnutls_certificate_allocate_credentials(&bare) < 0 ||
-	    gnutls_certificate_set_x509_trust_file(bare, ca, GNUTLS_X509_FMT_PEM) < 1 ||
-	    gnutls_certificate_set_x509_trust_file(credentials, ca, GNUTLS_X509_FMT_PEM) < 1 ||
-	    gnutls_certificate_set_x509_key_file(credentials, cert, key, GNUTLS_X509_FMT_PEM) < 0)
+	if (gnutls_certificate_allocate_credentials(&server.credentials) < 0 ||
+	    gnutls_certificate_allocate_credentials(&bare.credentials) < 0 ||
+	    gnutls_certificate_set_x509_trust_file(bare.credentials, ca, GNUTLS_X509_FMT_PEM) < 1 ||
+	    gnutls_certificate_set_x509_trust_file(server.credentials, ca, GNUTLS_X509_FMT_PEM) <
+		    1 ||
+	    gnutls_certificate_set_x509_key_file(server.credentials, cert, key,
+						 GNUTLS_X509_FMT_PEM) < 0 ||
+	    gnutls_session_ticket_key_generate(&server.tickets) < 0)
 		return 1;
+	full.credentials = server.credentials;
 	p[1].fd = listen_somewhere();
 	while (p[1].fd >= 0 && poll(p, 2, -1) > 0) {
 		if (p[1].revents) /* before orders: who asks for books wants all of them */
-			talk(accept(p[1].fd, NULL, NULL), credentials, GNUTLS_SERVER);
+			talk(accept(p[1].fd, NULL, NULL), &server);
 		else if (!fgets(line, sizeof(line), stdin))
 			return 0;
-		else if (strncmp(line, "connect ", 8) == 0)
-			connect_to(atoi(line + 8), bare);
 		else
-			print_books();
+			obey(line, &bare, &full);
 	}
 	return 1;
 }
