@@ -40,15 +40,38 @@ progress() {
 		END { if (drawn) printf "\n" }'
 }
 
-# build_once FOLDER PROGRAM RECIPE TARGET: has the function RECIPE make FOLDER, unless PROGRAM is
-# there already. TARGET is where cargo works. Each is built by one process; the others wait for it.
+# what_changed RECORD FILE...: touches the files that are not as the record says. cargo goes by the
+# time of a file, and takes what another clone has just built from other sources for newer than these.
+what_changed() {
+	local record=$1 sum file
+	shift
+	while read -r sum file; do
+		grep -qxF "$sum  $file" "$record" 2>/dev/null || touch "$file"
+	done < <(sha256sum "$@")
+}
+
+# build_once FOLDER PROGRAM RECIPE TARGET SOURCE...: has the function RECIPE make FOLDER, unless
+# PROGRAM is there already. TARGET is where cargo works, with what is left of the build of the same
+# name before. Each is built by one process; the others wait for it.
 build_once() {
-	local folder=$1 program=$2 recipe=$3 target=$4
+	local folder=$1 program=$2 recipe=$3 target=$4 before
+	shift 4
+	before=$target/${folder##*/}
+	before=${before%-shapes}
 	if [ ! -x "$folder/$program" ]; then
 		mkdir -p "${folder%/*}"
 		exec 9>"$folder.lock"
 		flock -n 9 || { say "waiting for another process to build it"; flock 9; }
-		[ -x "$folder/$program" ] || "$recipe"
+		if [ ! -x "$folder/$program" ]; then
+			mkdir -p "$target"
+			exec 8>"$before.lock"
+			flock 8
+			what_changed "$before.sources" "$@"
+			rm -f "$before.sources"
+			"$recipe"
+			sha256sum "$@" >"$before.sources"
+			exec 8>&-
+		fi
 		# Others of this cache go when nothing has asked for them for two weeks.
 		find "$cache" -maxdepth 1 \( -name 'cluster-????????????????' -o \
 			-name 'libraries-????????????????' -o -name 'cargo-????????????????' \) \
