@@ -170,9 +170,7 @@ static bool take_text(const struct type_place *place, struct plan_value *out, st
 
 static bool is_text(Dwarf_Die *type)
 {
-	_free_ char *full = type_name(type);
-
-	return strcmp(full, "alloc::string::String") == 0 || is_str(type);
+	return type_is_called(type, "alloc::string::String") || is_str(type);
 }
 
 /* From references, Box and Arc to what they own; bytes behind a raw pointer are data. */

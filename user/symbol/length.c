@@ -52,14 +52,6 @@ static bool refuse(struct strbuf *why, const char *what, Dwarf_Die *type)
 	return false;
 }
 
-/* The type's full name up to its generic arguments. */
-static bool is_named(const char *full, const char *name)
-{
-	size_t n = strlen(name);
-
-	return strncmp(full, name, n) == 0 && (full[n] == '<' || full[n] == '\0');
-}
-
 bool type_member(Dwarf_Die *type, const char *name, Dwarf_Die *out)
 {
 	if (dwarf_child(type, out) != 0)
@@ -100,10 +92,8 @@ static bool is_fat_pointer(Dwarf_Die *type)
 /* The entry of @type in the table, or NULL. */
 static const struct entry *entry_of(Dwarf_Die *type)
 {
-	_free_ char *full = type_name(type);
-
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (is_named(full, known[i].type))
+		if (type_is_called(type, known[i].type))
 			return &known[i];
 	return NULL;
 }

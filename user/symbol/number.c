@@ -106,14 +106,12 @@ static void enter_option(struct type_place *place)
 bool type_time(const struct type_place *place, struct plan_value *out, struct strbuf *why)
 {
 	struct type_place at = *place;
-	_free_ char *full = NULL;
 
 	while (dwarf_tag(&at.type) == DW_TAG_pointer_type)
 		if (!type_deref(&at))
 			return refuse(why, "a pointer to nothing known", &at.type);
 	enter_option(&at);
-	full = type_name(&at.type);
-	if (strcmp(full, "core::time::Duration") != 0)
+	if (!type_is_called(&at.type, "core::time::Duration"))
 		return refuse(why, "no Duration", &at.type);
 	out->reading = PLAN_TIME;
 	out->n_tests = 0;

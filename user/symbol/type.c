@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "profile/secret.h"
+#include "symbol/scopes.h"
 
 #define WRAPPER_DEPTH_MAX 8
 
@@ -81,9 +82,10 @@ char *type_name(Dwarf_Die *type)
 {
 	_free_ Dwarf_Die *scopes = NULL;
 	_strbuf_ struct strbuf out = {};
-	int n = dwarf_getscopes_die(type, &scopes);
+	size_t n;
 
-	for (int i = n - 1; i > 0; i--) {
+	scopes_of(type, &scopes, &n);
+	for (size_t i = 0; i < n; i++) {
 		int tag = dwarf_tag(&scopes[i]);
 
 		if (tag == DW_TAG_namespace || tag == DW_TAG_structure_type)
@@ -91,6 +93,25 @@ char *type_name(Dwarf_Die *type)
 	}
 	strbuf_puts(&out, die_name(type));
 	return strbuf_take(&out);
+}
+
+/* Up to generic arguments. */
+static bool is_named(const char *have, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(have, name, n) == 0 && (have[n] == '<' || have[n] == '\0');
+}
+
+bool type_is_called(Dwarf_Die *type, const char *name)
+{
+	const char *last = strrchr(name, ':');
+	_free_ char *full = NULL;
+
+	if (!is_named(die_name(type), last ? last + 1 : name))
+		return false;
+	full = type_name(type);
+	return is_named(full, name);
 }
 
 /* --- futures --------------------------------------------------------------- */

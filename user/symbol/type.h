@@ -39,6 +39,10 @@ void type_future_free(struct type_future *future);
 /* Qualified name of a type, as rustc writes it in generic arguments. */
 char *type_name(Dwarf_Die *type);
 
+/* Whether the type's qualified name, without generic arguments, is @name. Its unit is read for that
+ * only where the last name is right. */
+bool type_is_called(Dwarf_Die *type, const char *name);
+
 /* Where the argument path ("vote.approve") of the future is while it is
  * unresumed, relative to the state byte's address. False with the reason in @why. */
 bool type_argument(const struct type_future *future, const char *path, struct type_place *out,
