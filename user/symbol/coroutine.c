@@ -210,7 +210,7 @@ static void add_end(struct coroutine *co, size_t i, unsigned state, const struct
  * Several states share one store, `mov [state], al`: the choice of the value is
  * then what tells a completion. Walks back from the store to the constants that
  * can be in the register; a choice counts only if nothing but the store can
- * follow it.
+ * follow it, or from where behind it that is so.
  */
 struct choices {
 	size_t at[64];
