@@ -29,6 +29,8 @@ PROGRAMS = {
 # Of spans whose objects are not moved.
 OF_SPANS = ("mpc_bpf_agent_spans_ends_without_beginning_total", "mpc_bpf_agent_spans_keys_unread_total",
             "mpc_bpf_agent_spans_expired_total")
+# A reset that comes for a connection that has ended already is told by quinn once more, and not to the program.
+RESETS = 'mpc_quinn_connections_lost_total{reason="reset"'
 EXACT_SUMS = ("mpc_quinn_rtt_seconds_sum",)  # of times that both are told
 LIBRARIES = sorted({name for names in PROGRAMS.values() for name in names})
 
@@ -77,7 +79,7 @@ def faults_of(metrics, books, node):
         elif "_seconds_sum" in name:
             if not (got == want == 0 or 0 < got <= want):
                 faults.append(f"{name}: books at most {want}, agent {got}")
-        elif got != want:
+        elif got < want or (got > want and not name.startswith(RESETS)):
             faults.append(f"{name}: books {want:g}, agent {got:g}")
     scrape = Scrape(metrics)
     faults += [f"{name} is {scrape.sum(name):g}" for name in (*NEVER, *OF_SPANS) if scrape.sum(name)]
