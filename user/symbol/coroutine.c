@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "symbol/chosen.h"
 
 #define STATES_MAX 255
 
@@ -206,230 +207,41 @@ static void add_end(struct coroutine *co, size_t i, unsigned state, const struct
 		co->n_panic++;
 }
 
-/*
- * Several states share one store, `mov [state], al`: the choice of the value is
- * then what tells a completion. Walks back from the store to the constants that
- * can be in the register; a choice counts only if nothing but the store can
- * follow it, or from where behind it that is so.
- */
-struct choices {
-	size_t at[64];
-	size_t n;
-	bool other; /* something else than a constant can arrive */
-};
-
-static bool is_choice(const struct insn *in, unsigned reg)
-{
-	return in->op == OP_CONST && in->dst == reg && !in->high;
-}
-
-static void find_choices(const struct function *fn, size_t store, unsigned reg, struct choices *out)
-{
-	size_t n = fn->code->n, next[64], depth = 0;
-	_free_ size_t *stack = mem_array(n, sizeof(*stack));
-	_free_ uint8_t *seen = mem_array(n, 1);
-
-	/* predecessors are found by looking who leads here: functions are small enough */
-	stack[depth++] = store;
-	while (depth) {
-		size_t to = stack[--depth];
-
-		for (size_t i = 0; i < n; i++) {
-			const struct insn *in = &fn->code->at[i];
-			size_t m, k;
-
-			if (seen[i] || (i + 1 != to && !code_ends_block(in) && in->op != OP_JCC))
-				continue;
-			m = flow_next(fn->flow, i, next, ARRAY_SIZE(next));
-			for (k = 0; k < m && k < ARRAY_SIZE(next) && next[k] != to; k++)
-				;
-			if (k == m || k == ARRAY_SIZE(next))
-				continue;
-			seen[i] = 1;
-			if (is_choice(in, reg) && out->n < ARRAY_SIZE(out->at))
-				out->at[out->n++] = i;
-			else if (in->writes & (1u << reg))
-				out->other = true;
-			else
-				stack[depth++] = i;
-		}
-	}
-}
-
-/* Whether the store follows @choice on every way on, with the registers in @kept untouched. */
-static bool only_leads_to(const struct function *fn, size_t choice, size_t store, unsigned kept)
-{
-	size_t n = fn->code->n, next[64], depth = 0;
-	_free_ size_t *stack = mem_array(n + 1, sizeof(*stack));
-	_free_ uint8_t *seen = mem_array(n, 1);
-
-	stack[depth++] = choice;
-	while (depth) {
-		size_t i = stack[--depth], m;
-		const struct insn *in = &fn->code->at[i];
-
-		if (i == store)
-			continue;
-		if (i != choice && (in->writes & kept))
-			return false;
-		m = flow_next(fn->flow, i, next, ARRAY_SIZE(next));
-		if (!m || in->op == OP_RET)
-			return false;
-		for (size_t k = 0; k < m && k < ARRAY_SIZE(next); k++) {
-			if (!seen[next[k]]) {
-				seen[next[k]] = 1;
-				stack[depth++] = next[k];
-			}
-		}
-	}
-	return true;
-}
-
-/* The key at a choice: by dataflow, else through the store's own operand, whose
- * register must then be left alone on the way. */
-static bool choice_key(const struct function *fn, size_t choice, size_t store,
-		       struct flow_value state_addr, struct abi_recipe *key)
-{
-	const struct insn *in = &fn->code->at[store];
-
-	if (function_locate(fn, choice, state_addr, key))
-		return true;
-	return in->mem.base != REG_NONE &&
-	       only_leads_to(fn, choice, store, 1u << in->src | 1u << in->mem.base) &&
-	       function_operand(in, key);
-}
-
-/* Where a call between a choice and the store can unwind, the choice may be lost: then what
- * tells a completion are the first instructions behind it that only the store can follow. */
-struct behind {
-	const struct function *fn;
-	size_t choice, store;
-	unsigned kept;
-	struct flow_value state_addr;
-	uint8_t *elsewhere; /* what can be reached without the choice */
-	uint8_t *seen;
-	size_t at[8];
-	size_t n;
-	bool bad; /* the store can be reached past all of them */
-};
-
-static bool is_behind(const struct behind *b, size_t i)
-{
-	struct abi_recipe key;
-
-	return !b->elsewhere[i] && only_leads_to(b->fn, i, b->store, b->kept) &&
-	       choice_key(b->fn, i, b->store, b->state_addr, &key);
-}
-
-static void look_behind(struct behind *b)
-{
-	size_t n = b->fn->code->n, next[64], depth = 0;
-	_free_ size_t *stack = mem_array(n + 1, sizeof(*stack));
-
-	stack[depth++] = b->choice;
-	while (depth) {
-		size_t i = stack[--depth], m;
-
-		/* another value: this way the choice is lost */
-		if (i != b->choice && (b->fn->code->at[i].writes & b->kept))
-			continue;
-		if (i == b->store)
-			b->bad = true;
-		if (i != b->choice && is_behind(b, i)) {
-			if (b->n == ARRAY_SIZE(b->at))
-				b->bad = true;
-			else
-				b->at[b->n++] = i;
-			continue;
-		}
-		m = flow_next(b->fn->flow, i, next, ARRAY_SIZE(next));
-		for (size_t k = 0; k < m && k < ARRAY_SIZE(next); k++) {
-			if (!b->seen[next[k]]) {
-				b->seen[next[k]] = 1;
-				stack[depth++] = next[k];
-			}
-		}
-	}
-}
-
-/* A completion must pass one of them, and not two. */
-static bool are_apart(const struct behind *b)
-{
-	_free_ uint8_t *barrier = mem_array(b->fn->code->n, 1);
-
-	barrier[b->store] = 1;
-	for (size_t i = 0; i < b->n; i++) {
-		_free_ uint8_t *reached = mem_array(b->fn->code->n, 1);
-
-		flow_reach(b->fn->flow, b->at[i], barrier, reached);
-		for (size_t k = 0; k < b->n; k++)
-			if (k != i && reached[b->at[k]])
-				return false;
-	}
-	return true;
-}
-
-static bool add_behind(const struct function *fn, struct coroutine *co, size_t choice, size_t store,
-		       struct flow_value state_addr, unsigned state)
-{
-	_free_ uint8_t *barrier = mem_array(fn->code->n, 1);
-	_free_ uint8_t *elsewhere = mem_array(fn->code->n, 1);
-	_free_ uint8_t *seen = mem_array(fn->code->n, 1);
-	struct behind b = { .fn = fn,
-			    .choice = choice,
-			    .store = store,
-			    .kept = 1u << fn->code->at[store].src,
-			    .state_addr = state_addr,
-			    .elsewhere = elsewhere,
-			    .seen = seen };
-	struct abi_recipe key;
-
-	barrier[choice] = 1;
-	flow_reach(fn->flow, 0, barrier, elsewhere);
-	look_behind(&b);
-	if (b.bad || !b.n || !are_apart(&b))
-		return false;
-	for (size_t i = 0; i < b.n; i++)
-		if (choice_key(fn, b.at[i], store, state_addr, &key))
-			add_end(co, b.at[i], state, &key);
-	return true;
-}
-
 static void look_at_choice(const struct function *fn, struct coroutine *co, size_t choice,
 			   size_t store, struct flow_value state_addr)
 {
 	const struct insn *in = &fn->code->at[choice];
 	unsigned state = (unsigned)in->imm & 0xff;
-	struct abi_recipe key;
+	struct chosen_sites sites;
 
 	if (state != STATE_RETURNED && state != STATE_PANICKED)
 		return;
-	if (!only_leads_to(fn, choice, store, 1u << fn->code->at[store].src)) {
-		if (!add_behind(fn, co, choice, store, state_addr, state))
-			strbuf_printf(&co->trouble,
-				      "the state chosen at 0x%llx may not be stored; ",
-				      (unsigned long long)in->addr);
-		return;
-	}
-	if (choice_key(fn, choice, store, state_addr, &key))
-		add_end(co, choice, state, &key);
-	else
+	switch (chosen_sites(fn, choice, store, state_addr, &sites)) {
+	case CHOSEN_PROVEN:
+		for (size_t i = 0; i < sites.n; i++)
+			add_end(co, sites.at[i].insn, state, &sites.at[i].key);
+		break;
+	case CHOSEN_LOST:
+		strbuf_printf(&co->trouble, "the state chosen at 0x%llx may not be stored; ",
+			      (unsigned long long)in->addr);
+		break;
+	case CHOSEN_NO_KEY:
 		strbuf_printf(&co->trouble, "no register leads to the future at 0x%llx; ",
 			      (unsigned long long)in->addr);
+	}
 }
 
+/* Several states share one store, `mov [state], al`: the choice of the value tells a completion. */
 static void shared_store(const struct function *fn, struct coroutine *co, size_t store,
 			 struct flow_value state_addr)
 {
-	const struct insn *in = &fn->code->at[store];
-	struct choices found = {};
+	struct chosen found = chosen_find(fn, store);
 
-	find_choices(fn, store, in->src, &found);
 	for (size_t k = 0; k < found.n; k++)
 		look_at_choice(fn, co, found.at[k], store, state_addr);
 	if (found.other)
 		strbuf_printf(&co->trouble, "the state stored at 0x%llx is computed; ",
-			      (unsigned long long)in->addr);
+			      (unsigned long long)fn->code->at[store].addr);
 }
 
 /* A write through the same register and offset by which a dispatch reads: the

@@ -57,6 +57,15 @@ static bool read_number(struct pack_text *t, struct plan_value *value)
 	return pack_recipe(t, false, &value->tests[value->n_tests++].recipe) && pack_done(t);
 }
 
+/* @n of them, one behind the other, and nothing more. */
+static bool read_recipes(struct pack_text *t, size_t n, struct plan_value *value)
+{
+	while (value->n_tests < n)
+		if (!pack_recipe(t, false, &value->tests[value->n_tests++].recipe))
+			return false;
+	return pack_done(t);
+}
+
 /* `key text R R`, `key words R R`, `key word R` or `key signed R`: all of a value that is
  * a key. */
 static bool read_key(struct pack_text *t, struct plan_value *value)
@@ -74,10 +83,7 @@ static bool read_key(struct pack_text *t, struct plan_value *value)
 		n = 1;
 	else if (!pack_word(t, "words"))
 		return pack_unexpected(t, "text, words, word or signed");
-	while (value->n_tests < n)
-		if (!pack_recipe(t, false, &value->tests[value->n_tests++].recipe))
-			return false;
-	return pack_done(t);
+	return read_recipes(t, n, value);
 }
 
 /* `time R R`: seconds and nanoseconds, all of a value that is a time. */
@@ -86,10 +92,7 @@ static bool read_time(struct pack_text *t, struct plan_value *value)
 	if (value->n_tests)
 		return pack_bad(t, "a time has no tests in front of it");
 	value->reading = PLAN_TIME;
-	while (value->n_tests < 2)
-		if (!pack_recipe(t, false, &value->tests[value->n_tests++].recipe))
-			return false;
-	return pack_done(t);
+	return read_recipes(t, 2, value);
 }
 
 static bool read_test(struct pack_text *t, struct plan_value *value)

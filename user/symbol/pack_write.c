@@ -121,13 +121,8 @@ static const char *const readings[] = {
 	[PLAN_SIGNED] = "signed",
 };
 
-static void write_key(const struct plan_value *value, struct strbuf *out)
+static void write_recipes(const struct plan_value *value, struct strbuf *out)
 {
-	strbuf_printf(out, "    key %s",
-		      value->reading == PLAN_KEY_TEXT   ? "text" :
-		      value->reading == PLAN_KEY_SIGNED ? "signed" :
-		      value->n_tests > 1                ? "words" :
-							  "word");
 	for (size_t t = 0; t < value->n_tests; t++) {
 		strbuf_putc(out, ' ');
 		pack_recipe_write(&value->tests[t].recipe, out);
@@ -135,14 +130,14 @@ static void write_key(const struct plan_value *value, struct strbuf *out)
 	strbuf_putc(out, '\n');
 }
 
-static void write_time(const struct plan_value *value, struct strbuf *out)
+static void write_key(const struct plan_value *value, struct strbuf *out)
 {
-	strbuf_puts(out, "    time");
-	for (size_t t = 0; t < value->n_tests; t++) {
-		strbuf_putc(out, ' ');
-		pack_recipe_write(&value->tests[t].recipe, out);
-	}
-	strbuf_putc(out, '\n');
+	strbuf_printf(out, "    key %s",
+		      value->reading == PLAN_KEY_TEXT   ? "text" :
+		      value->reading == PLAN_KEY_SIGNED ? "signed" :
+		      value->n_tests > 1                ? "words" :
+							  "word");
+	write_recipes(value, out);
 }
 
 static void write_value(const struct plan_value *value, struct strbuf *out)
@@ -154,7 +149,8 @@ static void write_value(const struct plan_value *value, struct strbuf *out)
 		return;
 	}
 	if (value->reading == PLAN_TIME) {
-		write_time(value, out);
+		strbuf_puts(out, "    time");
+		write_recipes(value, out);
 		return;
 	}
 	for (size_t t = 0; t < value->n_tests; t++) {
