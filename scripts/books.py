@@ -16,16 +16,11 @@ import re
 import sys
 
 from processes import request
+from unbooked import FINER, FOREIGN, KERNEL
 
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-# About the agent, and what the kernel says of the node, of which the node keeps no books.
-NOT_THE_NODES = ("mpc_bpf_agent_", "mpc_network_bytes_", "mpc_network_packets_", "mpc_network_tcp_",
-                 "mpc_network_socket_", "mpc_network_drops_", "mpc_network_udp_")
-# Functions of libraries: a node does not know how often they are called.
-FOREIGN = ("quinn_proto::", "<quinn_proto::")
-# Labels of the books that a metric does not have: what they tell apart is added up.
-FINER = {"mpc_tls_handshake_failures_total": ("side",)}
+NOT_THE_NODES = ("mpc_bpf_agent_", *KERNEL)
 CALLS = {  # the agent's families about calls, and what the books call them
     "mpc_bpf_agent_calls_started_total": lambda labels: "started",
     "mpc_bpf_agent_calls_cancelled_total": lambda labels: "cancelled",

@@ -19,12 +19,15 @@ On the command line: books.py CLUSTER_FOLDER HOST:PORT
 import math
 import re
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
+from unbooked import FINER, FOREIGN, KERNEL  # noqa: E402 (found only now)
 
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\\n]|\\[\\n"])*)"(?:,|$)')
 # Families about the agent, and about what nodes do not keep books of: tests/e2e/50-net.py
-OWN = ("mpc_bpf_agent_", "process_", "mpc_network_bytes_", "mpc_network_packets_", "mpc_network_tcp_",
-       "mpc_network_socket_", "mpc_network_drops_", "mpc_network_udp_")
+OWN = ("mpc_bpf_agent_", "process_", *KERNEL)
 NEVER = {  # counters that stay at 0 while nothing goes wrong
     "mpc_bpf_agent_calls_lost_total": "lost",
     "mpc_bpf_agent_ends_without_start_total": "ends without start",
@@ -49,10 +52,6 @@ FAMILIES = {  # what a wallet's dashboards ask for
     "mpc_vote_processing_duration_seconds": "histogram",
     "mpc_consensus_round_duration_seconds": "histogram",
 }
-# Labels of the books that a metric does not have: what they tell apart is added up.
-FINER = {"mpc_tls_handshake_failures_total": {"side"}}
-# Functions of libraries: a node does not know how often they are called.
-FOREIGN = ("quinn_proto::", "<quinn_proto::", "rustls::", "<rustls::")
 CALL_STATES = ("started", "finished", "panicked", "cancelled", "in_flight")
 # Tracepoints whose programs read counters that the kernel keeps: what one run misses the next one has.
 CATCH_UP = {"tcp_probe", "tcp_rcv_space_adjust", "tcp_retransmit_skb"}
