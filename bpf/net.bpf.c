@@ -13,99 +13,14 @@
  * user space says why. Those that run for every packet of the host look the socket up
  * first and are done when it is nobody's.
  */
-#include "bpf/net_owner.h"
-#include "bpf/net_tables.h"
+#include "bpf/net_tcp.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000
 
-/* ---- what became of a TCP socket ------------------------------------------------- */
-
-static __always_inline void finish(u32 block, struct abi_net_sock *s)
-{
-	if (!s->established_ns || !s->closed_ns)
-		return;
-	observe(block, ABI_NET_DURATION, s->closed_ns - s->established_ns);
-	s->established_ns = s->closed_ns = 0;
-}
-
-/* What happened while nobody had it is counted now. User space may have found it too. */
-static __noinline void take(struct sock *sk, struct abi_net_sock *s, u32 node)
-{
-	u64 cookie = adoptable ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
-	u32 block = block_of(node, s->peer);
-
-	s->node = node;
-	s->inode = inode_of(sk);
-	if (cookie && !bpf_map_delete_elem(&adopt, &cookie))
-		__sync_fetch_and_add(&adoptable, -1);
-	if (s->flags & ABI_NET_OPEN)
-		count(block, ABI_NET_ACCEPTS, 1);
-	if (s->flags & ABI_NET_RESET_IN)
-		count(block, ABI_NET_RESETS_RECEIVED, 1);
-	if (s->flags & ABI_NET_RESET_OUT)
-		count(block, ABI_NET_RESETS_SENT, 1);
-	if (s->error)
-		count_named(node, s->peer, NAMED(ABI_NET_ERROR, IPPROTO_TCP), s->error, 1);
-	finish(block, s);
-}
-
-/* The current process is at work on the socket. One that was handed on counts for its
- * new owner from then on. */
-static __always_inline void touch(struct sock *sk, struct abi_net_sock *s,
-				  const struct abi_node *node)
-{
-	if (!node)
-		return;
-	if (s->node == ABI_NET_NO_NODE)
-		take(sk, s, node->index);
-	else if (s->node != node->index)
-		s->node = node->index;
-}
-
-/* Adds what the kernel has counted since the last time. Only with the socket's lock. When
- * a socket was closed its counters may have been set to 0, for it can be used again. */
-static __noinline void settle(struct sock *sk, struct abi_net_sock *s)
-{
-	struct tcp_sock *tp = (void *)sk;
-	u64 bytes;
-	u32 n, mdev, block;
-
-	if (s->node >= n_nodes)
-		return;
-	block = block_of(s->node, s->peer);
-	n = BPF_CORE_READ(tp, segs_out);
-	if (s->state == TCP_CLOSE && n < s->sent)
-		return;
-	count(block, ABI_NET_TCP_SENT, n - s->sent);
-	s->sent = n;
-	n = BPF_CORE_READ(tp, segs_in);
-	count(block, ABI_NET_TCP_RECEIVED, n - s->received);
-	s->received = n;
-	bytes = BPF_CORE_READ(tp, bytes_sent);
-	count(block, ABI_NET_TCP_SENT_BYTES, bytes - s->sent_bytes);
-	s->sent_bytes = bytes;
-	bytes = received_bytes(sk);
-	count(block, ABI_NET_TCP_RECEIVED_BYTES, bytes - s->received_bytes);
-	s->received_bytes = bytes;
-	n = BPF_CORE_READ(tp, total_retrans);
-	if (n != s->retransmits) {
-		count(block, ABI_NET_TCP_RETRANSMITS, n - s->retransmits);
-		s->retransmits = n;
-		bytes = BPF_CORE_READ(tp, bytes_retrans);
-		count(block, ABI_NET_TCP_RETRANSMITTED_BYTES, bytes - s->retransmitted_bytes);
-		s->retransmitted_bytes = bytes;
-	}
-	n = BPF_CORE_READ(tp, srtt_us);
-	mdev = BPF_CORE_READ(tp, mdev_us);
-	if (n && (n != s->srtt || mdev != s->mdev)) {
-		observe(block, ABI_NET_RTT, (u64)n * 1000 / 8);
-		s->srtt = n;
-		s->mdev = mdev;
-	}
-}
+/* ---- TCP: what becomes of a socket -------------------------------------------------- */
 
 static __noinline void established(struct sock *sk, struct abi_net_sock *s)
 {
@@ -232,17 +147,10 @@ SEC("raw_tp/tcp_rcv_space_adjust")
 int on_read(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (void *)ctx->args[0];
-	struct abi_net_sock *s = tcp_of((u64)sk);
-	struct abi_node *node = NULL;
+	struct abi_net_sock *s = used(sk);
 
-	if (is_owned(sk))
-		node = current_node();
-	if (!s && node)
-		s = learn((u64)sk, node->index, ABI_NET_BEFORE);
-	if (!s)
-		return 0;
-	touch(sk, s, node);
-	settle(sk, s);
+	if (s)
+		settle(sk, s);
 	return 0;
 }
 
@@ -485,5 +393,149 @@ int on_drop(struct bpf_raw_tracepoint_args *ctx)
 
 	if (sk)
 		dropped(sk, ctx->args[2]);
+	return 0;
+}
+
+/* ---- TLS in the kernel: on network cards ------------------------------------------------ */
+
+#define TLS_OFFLOAD_CTX_DIR_TX 1
+
+static __always_inline void count_ktls(struct abi_net_sock *s, u32 what, u32 code)
+{
+	if (s && s->node < n_nodes)
+		count_named(s->node, ABI_NET_OTHER, NAMED(what, IPPROTO_TCP), code, 1);
+}
+
+/* A process has asked for a connection's records to be a network card's work. */
+SEC("raw_tp/tls_device_offload_set")
+int on_tls_offload(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 direction =
+		(int)ctx->args[1] == TLS_OFFLOAD_CTX_DIR_TX ? ABI_NET_IS_SENT : ABI_NET_IS_RECEIVED;
+	int error = ctx->args[4];
+
+	count_ktls(used((void *)ctx->args[0]), ABI_NET_KTLS_OFFLOAD,
+		   ABI_NET_PAIR(direction, -error & 0xffff));
+	return 0;
+}
+
+/* A record came in, of which all, some or none was decrypted by the card. */
+SEC("raw_tp/tls_device_decrypted")
+int on_tls_record(struct bpf_raw_tracepoint_args *ctx)
+{
+	bool encrypted = ctx->args[4] & 1, decrypted = ctx->args[5] & 1;
+
+	count_ktls(tcp_of(ctx->args[0]), ABI_NET_KTLS_RECORD,
+		   decrypted ? ABI_NET_DECRYPTED :
+		   encrypted ? ABI_NET_ENCRYPTED :
+			       ABI_NET_MIXED);
+	return 0;
+}
+
+/* The card was told where a record begins, for it had lost its place. */
+SEC("raw_tp/tls_device_tx_resync_send")
+int on_tls_resync_out(struct bpf_raw_tracepoint_args *ctx)
+{
+	count_ktls(tcp_of(ctx->args[0]), ABI_NET_KTLS_RESYNC, ABI_NET_IS_SENT);
+	return 0;
+}
+
+SEC("raw_tp/tls_device_rx_resync_send")
+int on_tls_resync_in(struct bpf_raw_tracepoint_args *ctx)
+{
+	count_ktls(tcp_of(ctx->args[0]), ABI_NET_KTLS_RESYNC, ABI_NET_IS_RECEIVED);
+	return 0;
+}
+
+/* ---- TLS in the kernel: of its own sockets ------------------------------------------------ */
+/* The kernel's NFS and NVMe ask a daemon for handshakes, on sockets that are no process'. */
+
+#define HANDSHAKE_HANDLER_CLASS_TLSHD 1
+
+static __noinline u32 role_of(struct handshake_req *req)
+{
+	u32 at = bpf_core_field_offset(struct handshake_req, hr_priv);
+	struct tls_handshake_req *tls = (void *)req + at;
+	u32 type = BPF_CORE_READ(tls, th_type);
+
+	if (BPF_CORE_READ(req, hr_proto, hp_handler_class) != HANDSHAKE_HANDLER_CLASS_TLSHD)
+		return ABI_NET_ROLE_UNKNOWN;
+	return type <= ABI_NET_SERVER ? type : ABI_NET_ROLE_UNKNOWN;
+}
+
+static __always_inline void observe_handshake(u64 ns)
+{
+	u32 bucket = abi_bucket(&handshake_bounds, n_handshake_bounds, ns);
+
+	if (bucket < ABI_NET_SUM)
+		__sync_fetch_and_add(&handshake_durations[bucket], 1);
+	__sync_fetch_and_add(&handshake_durations[ABI_NET_SUM], ns);
+}
+
+static __noinline void over(struct handshake_req *req, u32 result)
+{
+	u64 key = (u64)req, *began = bpf_map_lookup_elem(&handshakes, &key);
+
+	count_named(ABI_NET_HOST, ABI_NET_OTHER, NAMED(ABI_NET_KTLS_HANDSHAKE, IPPROTO_TCP),
+		    ABI_NET_PAIR(role_of(req), result), 1);
+	if (!began)
+		return;
+	if (!result)
+		observe_handshake(bpf_ktime_get_ns() - *began);
+	bpf_map_delete_elem(&handshakes, &key);
+}
+
+SEC("raw_tp/handshake_submit")
+int on_handshake(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 key = ctx->args[1], now = bpf_ktime_get_ns();
+
+	bpf_map_update_elem(&handshakes, &key, &now, BPF_ANY);
+	return 0;
+}
+
+/* Nobody could be asked. */
+SEC("raw_tp/handshake_submit_err")
+int on_handshake_unasked(struct bpf_raw_tracepoint_args *ctx)
+{
+	over((void *)ctx->args[1], -(int)ctx->args[3] & 0xffff);
+	return 0;
+}
+
+/* The daemon has answered: with 0 or an errno, which the kernel itself writes below 0. */
+SEC("raw_tp/handshake_complete")
+int on_handshake_end(struct bpf_raw_tracepoint_args *ctx)
+{
+	int status = ctx->args[3];
+
+	over((void *)ctx->args[1], (status < 0 ? -status : status) & 0xffff);
+	return 0;
+}
+
+/* The kernel waits no longer. */
+SEC("raw_tp/handshake_cancel")
+int on_handshake_cancelled(struct bpf_raw_tracepoint_args *ctx)
+{
+	over((void *)ctx->args[1], ABI_NET_CANCELLED);
+	return 0;
+}
+
+static __always_inline void alert(u32 direction, u32 description)
+{
+	count_named(ABI_NET_HOST, ABI_NET_OTHER, NAMED(ABI_NET_KTLS_ALERT, IPPROTO_TCP),
+		    ABI_NET_PAIR(direction, description & 0xff), 1);
+}
+
+SEC("raw_tp/tls_alert_send")
+int on_alert_sent(struct bpf_raw_tracepoint_args *ctx)
+{
+	alert(ABI_NET_IS_SENT, ctx->args[2]);
+	return 0;
+}
+
+SEC("raw_tp/tls_alert_recv")
+int on_alert_received(struct bpf_raw_tracepoint_args *ctx)
+{
+	alert(ABI_NET_IS_RECEIVED, ctx->args[2]);
 	return 0;
 }

@@ -8,14 +8,16 @@
 
 #include "bpf/abi.h"
 
-#define ABI_NET_TCP_MAX 32768      /* TCP sockets of nodes that are followed at once */
-#define ABI_NET_UDP_MAX 8192       /* UDP sockets; the least used gives way to a new one */
-#define ABI_NET_ADOPT_MAX 16384    /* sockets that were there before */
-#define ABI_NET_LISTENERS_MAX 4096 /* ports on which nodes listen */
+#define ABI_NET_TCP_MAX 32768       /* TCP sockets of nodes that are followed at once */
+#define ABI_NET_UDP_MAX 8192        /* UDP sockets; the least used gives way to a new one */
+#define ABI_NET_HANDSHAKES_MAX 1024 /* that the kernel waits for; the oldest gives way */
+#define ABI_NET_ADOPT_MAX 16384     /* sockets that were there before */
+#define ABI_NET_LISTENERS_MAX 4096  /* ports on which nodes listen */
 #define ABI_NET_NAMED_MAX 8192
 #define ABI_NET_PEERS_MAX 32 /* named ones; all others are ABI_NET_OTHER */
 #define ABI_NET_OTHER 0
 #define ABI_NET_NO_NODE 0xffff
+#define ABI_NET_HOST 0xfffe /* in the place of a node: of sockets of the kernel itself */
 
 /* Counters of a node and a peer. Bytes are payload. */
 enum abi_net_cell {
@@ -51,7 +53,27 @@ enum abi_net_what {
 	ABI_NET_ERROR,           /* by errno */
 	ABI_NET_DROP,            /* by enum skb_drop_reason */
 	ABI_NET_QUEUE_FAILURE,   /* by errno */
+	/* Of TLS in the kernel, with codes of two parts, ABI_NET_PAIR(). */
+	ABI_NET_KTLS_HANDSHAKE, /* of the host, by enum abi_net_role and result */
+	ABI_NET_KTLS_ALERT,     /* of the host, by direction and description */
+	ABI_NET_KTLS_OFFLOAD,   /* by direction and result */
+	ABI_NET_KTLS_RECORD,    /* by enum abi_net_record */
+	ABI_NET_KTLS_RESYNC,    /* by direction */
 };
+
+#define ABI_NET_PAIR(first, second) ((__u32)(first) | (__u32)(second) << 8)
+#define ABI_NET_FIRST(code) ((code) & 0xff)
+#define ABI_NET_SECOND(code) ((code) >> 8)
+
+/* A result is an errno, or 0. */
+#define ABI_NET_CANCELLED 0xffff
+
+enum abi_net_direction { ABI_NET_IS_SENT, ABI_NET_IS_RECEIVED };
+/* Which side of a handshake the kernel is; the numbers are those of the kernel's own
+ * HANDSHAKE_MSG_TYPE_… in its struct tls_handshake_req. */
+enum abi_net_role { ABI_NET_ROLE_UNKNOWN, ABI_NET_CLIENT, ABI_NET_SERVER };
+/* What the network card has made of a record that came in. */
+enum abi_net_record { ABI_NET_DECRYPTED, ABI_NET_ENCRYPTED, ABI_NET_MIXED };
 
 struct abi_net_named {
 	__u16 node;

@@ -14,10 +14,14 @@
 const volatile __u32 n_nodes = 1;
 const volatile __u32 n_peers = 0;
 const volatile __u32 n_bounds[ABI_NET_HISTOGRAMS] = {};
+const volatile __u32 n_handshake_bounds = 0;
 
 struct abi_node nodes[ABI_NODE_PLACES] __attribute__((aligned(64)));
 struct abi_bounds bounds[ABI_NET_HISTOGRAMS] __attribute__((aligned(64)));
 __u64 self[ABI_NET_SELF];
+/* How long handshakes of the kernel's took, of the whole host, as a histogram of cells. */
+struct abi_bounds handshake_bounds __attribute__((aligned(64)));
+__u64 handshake_durations[ABI_NET_HISTOGRAM_CELLS];
 /* How many sockets wait in `adopt`; user space adds. Those of UDP stay there. */
 __u64 adoptable, adoptable_udp;
 
@@ -35,6 +39,7 @@ HASH(adopt, BPF_MAP_TYPE_HASH, ABI_NET_ADOPT_MAX, u64, struct abi_net_sock); /* 
 HASH(listeners, BPF_MAP_TYPE_HASH, ABI_NET_LISTENERS_MAX, struct abi_net_port, u64);
 HASH(named, BPF_MAP_TYPE_HASH, ABI_NET_NAMED_MAX, struct abi_net_named, u64);
 HASH(peers, BPF_MAP_TYPE_HASH, 2 * ABI_NET_PEERS_MAX, struct abi_net_address, u32);
+HASH(handshakes, BPF_MAP_TYPE_LRU_HASH, ABI_NET_HANDSHAKES_MAX, u64, u64); /* when begun */
 
 /* Shards × nodes × peers × ABI_NET_CELLS: sized by user space. */
 struct {

@@ -267,6 +267,20 @@ struct tcp_sock {
 	u64 bytes_retrans;
 } CORE;
 
+/* net/handshake: what the kernel asks a daemon for; the private part is the handler's. */
+struct handshake_proto {
+	int hp_handler_class;
+} CORE;
+
+struct handshake_req {
+	const struct handshake_proto *hr_proto;
+	char hr_priv[0];
+} CORE;
+
+struct tls_handshake_req {
+	int th_type;
+} CORE;
+
 struct sk_buff {
 	struct sock *sk;
 	unsigned int len;

@@ -341,12 +341,23 @@ int agent_look(struct agent *agent, bool first, struct err *err)
 	return first ? check_found(agent, err) : 0;
 }
 
+/* Tracepoints of a module of the kernel's that was not loaded before. */
+static void hear_modules(struct agent *agent)
+{
+	size_t n = agent->net ? net_attach_late(agent->net) : 0;
+
+	if (n)
+		log_info(agent->log,
+			 "network: %zu tracepoints attached now that their module is loaded", n);
+}
+
 void agent_check_files(struct agent *agent)
 {
 	for (size_t i = 0; i < agent->binaries.n; i++)
 		binary_check(agent, agent->binaries.at[i]);
 	follow_exe(agent);
 	shared_look(agent);
+	hear_modules(agent);
 	for (size_t i = 0; i < agent->nodes.n; i++) {
 		struct node *node = agent->nodes.at[i];
 		struct process p;

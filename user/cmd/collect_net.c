@@ -6,7 +6,8 @@
 
 struct walk {
 	const struct profile_metric *metric;
-	const struct node *node;
+	const struct node *node; /* NULL: the host */
+	double since;
 	struct metric_family *family;
 };
 
@@ -23,14 +24,15 @@ static void add_series(const struct net_series *from, void *arg)
 	struct metric_series *to = family_series(w->family);
 	size_t n = w->metric->n_bounds;
 
-	series_label(to, "node_id", w->node->id);
+	if (w->node)
+		series_label(to, "node_id", w->node->id);
 	for (enum fact_label l = 0; l < FACT_LABELS; l++)
 		if (from->label[l])
 			series_label(to, fact_label_name(l), from->label[l]);
 	to->count = from->count;
 	to->integral = true;
 	if (w->metric->type != PROFILE_GAUGE)
-		to->created = w->node->since;
+		to->created = w->since;
 	if (w->metric->type != PROFILE_HISTOGRAM)
 		return;
 	to->integral = false;
@@ -48,8 +50,14 @@ void collect_net(const struct agent *agent, const struct net_view *view, size_t 
 
 	w.family = snapshot_family(out, w.metric->name, type_of(w.metric), w.metric->unit,
 				   w.metric->help);
+	if (agent->net && w.metric->fact->host) {
+		w.since = agent->started;
+		net_series(view, 0, w.metric, add_series, &w);
+		return;
+	}
 	for (size_t i = 0; agent->net && i < agent->nodes.n; i++) {
 		w.node = agent->nodes.at[i];
+		w.since = w.node->since;
 		/* sockets of a process that ended are gone */
 		if (w.metric->type != PROFILE_GAUGE || !w.node->ended)
 			net_series(view, w.node->slot, w.metric, add_series, &w);
@@ -94,7 +102,8 @@ void collect_net_self(const struct agent *agent, const struct net_view *view,
 		return;
 	n = net_rows(agent->net, rows, NET_ROWS_MAX);
 	for (size_t i = 0; i < n; i++)
-		add_hook(&rows[i], out);
+		if (rows[i].wanted)
+			add_hook(&rows[i], out);
 	add_self(agent, out, "sockets_without_room", view->self[ABI_NET_LOST_SOCKETS]);
 	add_self(agent, out, "ports_without_room", view->self[ABI_NET_LOST_LISTENERS]);
 	add_self(agent, out, "events_without_room", view->self[ABI_NET_LOST_NAMED]);

@@ -87,7 +87,7 @@ static void open_net(struct agent *agent)
 void agent_say_net(const struct agent *agent)
 {
 	struct net_row rows[NET_ROWS_MAX];
-	size_t n, missing = 0;
+	size_t n, wanted = 0, missing = 0;
 
 	if (agent->net_trouble)
 		log_warn(agent->log, "nothing is known of the network: %s", agent->net_trouble);
@@ -95,13 +95,14 @@ void agent_say_net(const struct agent *agent)
 		return;
 	n = net_rows(agent->net, rows, NET_ROWS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		if (!rows[i].reason)
+		wanted += rows[i].wanted;
+		if (!rows[i].wanted || !rows[i].reason)
 			continue;
 		missing++;
 		log_info(agent->log, "not known by the kernel: %s: %s", rows[i].what,
 			 rows[i].reason);
 	}
-	log_info(agent->log, "network: %zu of %zu tracepoints attached", n - missing, n);
+	log_info(agent->log, "network: %zu of %zu tracepoints attached", wanted - missing, wanted);
 }
 
 void agent_say_empty(const struct agent *agent)

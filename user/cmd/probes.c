@@ -87,12 +87,14 @@ static void print_tracepoints(FILE *to, const struct profile *profile)
 	if (!fact_any(profile))
 		return;
 	fprintf(to, "the kernel's tracepoints, for what it knows of the network\n");
-	if (net_ask(&net, &err) < 0) {
+	if (net_ask(profile, &net, &err) < 0) {
 		fprintf(to, "  absent   all: %s\n", err.text);
 		return;
 	}
 	n = net_rows(net, rows, NET_ROWS_MAX);
 	for (size_t i = 0; i < n; i++) {
+		if (!rows[i].wanted)
+			continue;
 		fprintf(to, "  %-8s %s: %s\n", rows[i].reason ? "absent" : "ready", rows[i].name,
 			rows[i].what);
 		if (rows[i].reason)

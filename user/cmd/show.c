@@ -356,7 +356,9 @@ static void show_fact(const struct agent *agent, const struct net_view *view,
 		      const struct profile_metric *metric, struct page_metric *row,
 		      struct page *page)
 {
-	for (size_t i = 0; agent->net && i < agent->nodes.n; i++)
+	if (agent->net && metric->fact->host)
+		net_series(view, 0, metric, count_one, &row->n_series);
+	for (size_t i = 0; agent->net && !metric->fact->host && i < agent->nodes.n; i++)
 		net_series(view, agent->nodes.at[i]->slot, metric, count_one, &row->n_series);
 	row->note = unheard(agent, view, metric, page);
 }

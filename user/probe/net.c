@@ -38,19 +38,36 @@ static size_t count_cells(const struct net *net)
 	return (size_t)net->n_shards * net->n_nodes * (net->n_peers + 1) * ABI_NET_CELLS;
 }
 
-static void set_bounds(struct net *net, enum fact_id fact, enum abi_net_histogram which)
+/* The buckets of the metric that asks for @fact; @n is 0 without one. */
+static void set_bounds(const struct net *net, enum fact_id fact, struct abi_bounds *bounds,
+		       uint32_t *n)
 {
 	const struct profile_metric *metric;
-	struct abi_bounds *b = &net->skel->bss->bounds[which];
 
+	memset(bounds, 0xff, sizeof(*bounds));
 	if (!fact_wanted(net->profile, fact, &metric))
 		return;
 	for (size_t i = 0; i < metric->n_bounds; i++)
-		b->upper[i] = layout_bound_ns(metric->bounds[i]);
-	net->skel->rodata->n_bounds[which] = (uint32_t)metric->n_bounds;
+		bounds->upper[i] = layout_bound_ns(metric->bounds[i]);
+	*n = (uint32_t)metric->n_bounds;
 }
 
-/* The programs of @hooks, ready to be attached. */
+static void set_constants(const struct net *net)
+{
+	struct net_bpf__rodata *rodata = net->skel->rodata;
+	struct net_bpf__bss *bss = net->skel->bss;
+
+	rodata->agent_pid_ns = pidns_own();
+	rodata->n_nodes = net->n_nodes;
+	rodata->n_peers = (uint32_t)net->n_peers;
+	set_bounds(net, FACT_RTT, &bss->bounds[ABI_NET_RTT], &rodata->n_bounds[ABI_NET_RTT]);
+	set_bounds(net, FACT_DURATION, &bss->bounds[ABI_NET_DURATION],
+		   &rodata->n_bounds[ABI_NET_DURATION]);
+	set_bounds(net, FACT_KTLS_HANDSHAKE_DURATION, &bss->handshake_bounds,
+		   &rodata->n_handshake_bounds);
+}
+
+/* The programs of the hooks in @mask, ready to be attached. */
 static int load(struct net *net, unsigned mask, struct said *said, struct err *err)
 {
 	struct bpf_program *p;
@@ -67,12 +84,7 @@ static int load(struct net *net, unsigned mask, struct said *said, struct err *e
 		p = bpf_object__find_program_by_name(net->skel->obj, net->kernel.program[h]);
 		bpf_program__set_autoload(p, true);
 	}
-	net->skel->rodata->agent_pid_ns = pidns_own();
-	net->skel->rodata->n_nodes = net->n_nodes;
-	net->skel->rodata->n_peers = (uint32_t)net->n_peers;
-	memset(net->skel->bss->bounds, 0xff, sizeof(net->skel->bss->bounds));
-	set_bounds(net, FACT_RTT, ABI_NET_RTT);
-	set_bounds(net, FACT_DURATION, ABI_NET_DURATION);
+	set_constants(net);
 	r = bpf_map__set_max_entries(net->skel->maps.cells, (uint32_t)count_cells(net));
 	if (r == 0)
 		r = net_bpf__load(net->skel);
@@ -86,7 +98,7 @@ static unsigned chosen(const struct net *net)
 	for (enum net_hook h = 0; h < NET_HOOKS; h++)
 		if (net->kernel.program[h])
 			mask |= 1u << h;
-	return mask;
+	return mask & net->wants;
 }
 
 /* One program that this kernel refuses must not take the others with it. */
@@ -99,7 +111,7 @@ static int load_what_loads(struct net *net, struct err *err)
 	if (load(net, chosen(net), &said, err) == 0)
 		return 0;
 	for (enum net_hook h = 0; h < NET_HOOKS; h++)
-		if (net->kernel.program[h] && load(net, 1u << h, &said, err))
+		if (chosen(net) & 1u << h && load(net, 1u << h, &said, err))
 			net_kernel_leave_out(&net->kernel, h, err->text);
 	r = chosen(net) ? load(net, chosen(net), &said, err) : -ENOTSUP;
 	return r;
@@ -138,31 +150,52 @@ static int set_peers(struct net *net, struct err *err)
 	return 0;
 }
 
+static unsigned attached(const struct net *net)
+{
+	unsigned mask = 0;
+
+	for (enum net_hook h = 0; h < NET_HOOKS; h++)
+		mask |= net->links[h] ? 1u << h : 0;
+	return mask;
+}
+
+static void attach_one(struct net *net, enum net_hook h)
+{
+	const struct bpf_program *p;
+	_free_ char *why = NULL;
+
+	if (net_tracepoints[h].needs & ~attached(net)) {
+		net_kernel_leave_out(&net->kernel, h,
+				     "it needs inet_sock_set_state and tcp_destroy_sock");
+		return;
+	}
+	p = bpf_object__find_program_by_name(net->skel->obj, net->kernel.program[h]);
+	net->links[h] = bpf_program__attach_raw_tracepoint(p, net_tracepoints[h].name);
+	if (net->links[h])
+		return;
+	why = mem_printf("the kernel refuses it: %s", strerror(errno));
+	net_kernel_leave_out(&net->kernel, h, why);
+}
+
 /* Those that say whose a socket is come first, so that the others find it. */
 static void attach(struct net *net)
 {
-	unsigned attached = 0;
+	for (enum net_hook h = 0; h < NET_HOOKS; h++)
+		if (chosen(net) & 1u << h && !net->kernel.waits[h])
+			attach_one(net, h);
+}
+
+size_t net_attach_late(struct net *net)
+{
+	size_t n = 0;
 
 	for (enum net_hook h = 0; h < NET_HOOKS; h++) {
-		const struct bpf_program *p;
-
-		if (!net->kernel.program[h])
+		if (!(net->wants & 1u << h) || !net_kernel_has_come(&net->kernel, h))
 			continue;
-		if (net_tracepoints[h].needs & ~attached) {
-			net_kernel_leave_out(&net->kernel, h,
-					     "it needs inet_sock_set_state and tcp_destroy_sock");
-			continue;
-		}
-		p = bpf_object__find_program_by_name(net->skel->obj, net->kernel.program[h]);
-		net->links[h] = bpf_program__attach_raw_tracepoint(p, net_tracepoints[h].name);
-		if (net->links[h]) {
-			attached |= 1u << h;
-		} else {
-			_free_ char *why = mem_printf("the kernel refuses it: %s", strerror(errno));
-
-			net_kernel_leave_out(&net->kernel, h, why);
-		}
+		attach_one(net, h);
+		n += net->links[h] != NULL;
 	}
+	return n;
 }
 
 int net_open(const struct profile *profile, const struct net_peer *peers, size_t n_peers,
@@ -174,6 +207,7 @@ int net_open(const struct profile *profile, const struct net_peer *peers, size_t
 
 	said_listen(&said);
 	net->profile = profile;
+	net->wants = net_wants(profile);
 	net->peers = peers;
 	net->n_peers = n_peers > ABI_NET_PEERS_MAX ? ABI_NET_PEERS_MAX : n_peers;
 	net->n_nodes = nodes < 1 ? 1 : nodes > ABI_NODES_MAX ? ABI_NODES_MAX : nodes;
@@ -192,11 +226,12 @@ int net_open(const struct profile *profile, const struct net_peer *peers, size_t
 	return 0;
 }
 
-int net_ask(struct net **out, struct err *err)
+int net_ask(const struct profile *profile, struct net **out, struct err *err)
 {
 	_cleanup_(net_closep) struct net *net = mem_alloc(sizeof(*net));
 	int r = net_kernel_ask(&net->kernel, err);
 
+	net->wants = net_wants(profile);
 	if (r == 0)
 		*out = TAKE_PTR(net);
 	return r;
@@ -225,8 +260,11 @@ size_t net_rows(const struct net *net, struct net_row *rows, size_t max)
 	size_t n = NET_HOOKS < max ? NET_HOOKS : max;
 
 	for (size_t h = 0; h < n; h++)
-		rows[h] = (struct net_row){ net_tracepoints[h].name, net_tracepoints[h].since,
-					    net_tracepoints[h].what, net->kernel.reason[h] };
+		rows[h] = (struct net_row){ .name = net_tracepoints[h].name,
+					    .since = net_tracepoints[h].since,
+					    .what = net_tracepoints[h].what,
+					    .reason = net->kernel.reason[h],
+					    .wanted = net->wants & 1u << h };
 	return n;
 }
 
@@ -285,14 +323,16 @@ void net_look(const struct net *net, struct net_view *out)
 				  .n_peers = net->n_peers,
 				  .reasons = (const char *const *)net->kernel.drops,
 				  .n_reasons = net->kernel.n_drops };
-	for (size_t h = 0; h < NET_HOOKS; h++)
-		out->hooks |= net->links[h] ? 1u << h : 0;
+	out->hooks = attached(net);
 	out->cells = mem_array(n, sizeof(*out->cells));
 	for (unsigned s = 0; s < net->n_shards; s++)
 		for (size_t i = 0; i < n; i++)
 			out->cells[i] += __atomic_load_n(&net->cells[s * n + i], __ATOMIC_RELAXED);
 	for (size_t i = 0; i < ABI_NET_SELF; i++)
 		out->self[i] = __atomic_load_n(&net->skel->bss->self[i], __ATOMIC_RELAXED);
+	for (size_t i = 0; i < ABI_NET_HISTOGRAM_CELLS; i++)
+		out->handshakes[i] =
+			__atomic_load_n(&net->skel->bss->handshake_durations[i], __ATOMIC_RELAXED);
 	look_at_named(net, out);
 	look_at_states(net->skel->maps.tcp_socks, out, &out->n_tcp);
 	if (net->skel->bss->adoptable)

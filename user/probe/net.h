@@ -27,15 +27,16 @@ struct net_row {
 	const char *since;  /* the oldest kernel that has it as it is needed */
 	const char *what;   /* what is known by it */
 	const char *reason; /* why it is not attached (net_ask: cannot be), or NULL */
+	bool wanted;        /* the profile asks for what is known by it; else it is let alone */
 };
 
-/* Loads the programs that the kernel has tracepoints for and attaches them, with room for
- * @nodes nodes. The names of @peers must live as long. Fails with a sentence only where
+/* Loads the programs that the profile wants and the kernel has tracepoints for and attaches
+ * them, with room for @nodes nodes. The names of @peers must live as long. Fails with a sentence only where
  * nothing can be loaded at all. */
 int net_open(const struct profile *profile, const struct net_peer *peers, size_t n_peers,
 	     unsigned nodes, struct net **out, struct err *err);
 /* Only finds out what the kernel has, for net_rows(): needs no right, and nothing is loaded. */
-int net_ask(struct net **out, struct err *err);
+int net_ask(const struct profile *profile, struct net **out, struct err *err);
 void net_close(struct net *net);
 void net_closep(struct net **net);
 
@@ -53,8 +54,12 @@ void net_stop_node(struct net *net, unsigned node);
 /* Another node may have the number: nothing is left of this one. */
 void net_drop_node(struct net *net, unsigned node);
 
+/* Attaches what waited for a module of the kernel's that is loaded now; how many it was. */
+size_t net_attach_late(struct net *net);
+
+/* Row i is that of enum net_hook i. */
 size_t net_rows(const struct net *net, struct net_row *rows, size_t max);
-#define NET_ROWS_MAX 16
+#define NET_ROWS_MAX 32
 
 /* What the program of row @i costs; -ENOENT where it is not loaded. */
 int net_stats(const struct net *net, size_t i, struct stats *out);

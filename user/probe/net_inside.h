@@ -12,6 +12,7 @@ struct net_bpf;
 
 struct net {
 	struct net_bpf *skel;
+	unsigned wants; /* mask of hooks */
 	struct bpf_link *links[NET_HOOKS];
 	struct net_kernel kernel;
 	uint64_t *cells;

@@ -6,6 +6,7 @@
 #ifndef PROBE_NET_KERNEL_H
 #define PROBE_NET_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -20,19 +21,24 @@ struct net_tracepoint {
 	unsigned needs;             /* mask of others without which it knows nobody */
 	const char *program_before; /* for fewer arguments, or NULL */
 	unsigned arguments_before;
+	const char *module; /* that it is in where it is not built in, or NULL */
+	const char *option; /* of the kernel's configuration that it takes, or NULL */
 };
 
 extern const struct net_tracepoint net_tracepoints[NET_HOOKS];
 
 struct net_kernel {
 	const char *program[NET_HOOKS]; /* the one for this kernel, NULL: none */
-	char *reason[NET_HOOKS];        /* why there is none, owned */
+	char *reason[NET_HOOKS];        /* why there is none, or it waits; owned */
+	bool waits[NET_HOOKS];          /* its module is not there yet */
 	char *drops[NET_DROPS_MAX];     /* enum skb_drop_reason in small letters; NULL in gaps */
 	size_t n_drops;
 };
 
 /* -errno with a sentence where the kernel's types cannot be read. */
 int net_kernel_ask(struct net_kernel *k, struct err *err);
+/* Asks for a tracepoint that waits once more: whether it is there now. */
+bool net_kernel_has_come(struct net_kernel *k, enum net_hook h);
 void net_kernel_free(struct net_kernel *k);
 
 /* No program for this one, because of @why, unless a reason is known already. */

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "probe/net_view.h"
 
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "probe/net_names.h"
 
 #define HOOK(name) (1u << NET_##name)
 #define TCP_HOOKS (HOOK(STATE) | HOOK(DESTROY) | HOOK(SEGMENT))
+#define HANDSHAKE_HOOKS                                                    \
+	(HOOK(HANDSHAKE) | HOOK(HANDSHAKE_UNASKED) | HOOK(HANDSHAKE_END) | \
+	 HOOK(HANDSHAKE_CANCELLED))
+#define OF_NO_PROCESS (HANDSHAKE_HOOKS | HOOK(ALERT_SENT) | HOOK(ALERT_RECEIVED))
+/* Whose a socket is, and all that TCP's and UDP's numbers are made of. */
+#define OF_SOCKETS (TCP_HOOKS | HOOK(READ) | HOOK(RETRANSMIT) | HOOK(SEND) | HOOK(RECEIVE))
 
 /* A cell that counts for a fact under these labels; less those of @less. */
 struct cell {
@@ -57,6 +62,11 @@ static const struct other numbers[] = {
 	{ FACT_ERRORS, HOOK(ERROR), ABI_NET_ERROR },
 	{ FACT_DROPS, HOOK(DROP), ABI_NET_DROP },
 	{ FACT_QUEUE_FAILURES, HOOK(UDP_QUEUE), ABI_NET_QUEUE_FAILURE },
+	{ FACT_KTLS_HANDSHAKES, HANDSHAKE_HOOKS & ~HOOK(HANDSHAKE), ABI_NET_KTLS_HANDSHAKE },
+	{ FACT_KTLS_ALERTS, HOOK(ALERT_SENT) | HOOK(ALERT_RECEIVED), ABI_NET_KTLS_ALERT },
+	{ FACT_KTLS_OFFLOADS, HOOK(TLS_OFFLOAD), ABI_NET_KTLS_OFFLOAD },
+	{ FACT_KTLS_RECORDS, HOOK(TLS_RECORD), ABI_NET_KTLS_RECORD },
+	{ FACT_KTLS_RESYNCS, HOOK(TLS_RESYNC_OUT) | HOOK(TLS_RESYNC_IN), ABI_NET_KTLS_RESYNC },
 };
 
 static const char *const states[NET_STATES] = {
@@ -114,11 +124,6 @@ static const char *peer_name(const struct net_view *view, size_t peer)
 	return peer == ABI_NET_OTHER || peer > view->n_peers ? "other" : view->peers[peer - 1].name;
 }
 
-static const char *protocol_name(unsigned protocol)
-{
-	return protocol == IPPROTO_UDP ? "udp" : "tcp";
-}
-
 static void gather_cell(struct gather *g, const struct cell *cell)
 {
 	for (size_t p = 0; p <= g->view->n_peers; p++) {
@@ -132,29 +137,31 @@ static void gather_cell(struct gather *g, const struct cell *cell)
 	}
 }
 
+static void add_histogram(const struct gather *g, const uint64_t *cells_at, struct net_series *s)
+{
+	for (size_t i = 0; i <= g->metric->n_bounds; i++) {
+		s->buckets[i] += cells_at[i];
+		s->count += cells_at[i];
+	}
+	s->sum += cells_at[ABI_NET_SUM];
+}
+
 static void gather_histogram(struct gather *g, int which)
 {
 	for (size_t p = 0; p <= g->view->n_peers; p++) {
 		const char *label[FACT_LABELS] = { [FACT_LABEL_PEER] = peer_name(g->view, p) };
 		const uint64_t *at =
 			block(g, p) + ABI_NET_HISTOGRAMS_AT + which * ABI_NET_HISTOGRAM_CELLS;
-		struct net_series *s = series_of(g, label);
 
-		for (size_t i = 0; i <= g->metric->n_bounds; i++) {
-			s->buckets[i] += at[i];
-			s->count += at[i];
-		}
-		s->sum += at[ABI_NET_SUM];
+		add_histogram(g, at, series_of(g, label));
 	}
 }
 
-static const char *error_name(int which, uint32_t code)
+static void gather_handshakes(struct gather *g)
 {
-	const char *name = strerrorname_np((int)code);
+	const char *label[FACT_LABELS] = {};
 
-	if (!code && which == ABI_NET_CONNECT_FAILURE)
-		return "closed";
-	return name ? name : "unknown";
+	add_histogram(g, g->view->handshakes, series_of(g, label));
 }
 
 static const char *reason_name(const struct net_view *view, uint32_t code)
@@ -162,19 +169,57 @@ static const char *reason_name(const struct net_view *view, uint32_t code)
 	return code < view->n_reasons && view->reasons[code] ? view->reasons[code] : "unknown";
 }
 
+/* What the number says that it was counted by. */
+static void name_code(const struct net_view *view, const struct abi_net_named *key,
+		      const char *label[FACT_LABELS])
+{
+	uint32_t first = ABI_NET_FIRST(key->code), second = ABI_NET_SECOND(key->code);
+
+	switch ((enum abi_net_what)key->what) {
+	case ABI_NET_CONNECT_FAILURE:
+		label[FACT_LABEL_ERROR] = key->code ? net_error_name(key->code) : "closed";
+		break;
+	case ABI_NET_ERROR:
+	case ABI_NET_QUEUE_FAILURE:
+		label[FACT_LABEL_ERROR] = net_error_name(key->code);
+		break;
+	case ABI_NET_DROP:
+		label[FACT_LABEL_REASON] = reason_name(view, key->code);
+		break;
+	case ABI_NET_KTLS_HANDSHAKE:
+		label[FACT_LABEL_ROLE] = net_role_name(first);
+		label[FACT_LABEL_RESULT] = net_result_name(second);
+		break;
+	case ABI_NET_KTLS_ALERT:
+		label[FACT_LABEL_DIRECTION] = net_direction_name(first);
+		label[FACT_LABEL_ALERT] = net_alert_name(second);
+		break;
+	case ABI_NET_KTLS_OFFLOAD:
+		label[FACT_LABEL_DIRECTION] = net_direction_name(first);
+		label[FACT_LABEL_RESULT] = net_result_name(second);
+		break;
+	case ABI_NET_KTLS_RECORD:
+		label[FACT_LABEL_RESULT] = net_record_name(key->code);
+		break;
+	case ABI_NET_KTLS_RESYNC:
+		label[FACT_LABEL_DIRECTION] = net_direction_name(key->code);
+		break;
+	}
+}
+
 static void gather_numbers(struct gather *g, int which)
 {
 	for (size_t i = 0; i < g->view->n_named; i++) {
 		const struct net_named *n = &g->view->named[i];
 		const char *label[FACT_LABELS] = {
-			[FACT_LABEL_PROTOCOL] = protocol_name(n->key.protocol),
-			[FACT_LABEL_ERROR] = error_name(which, n->key.code),
-			[FACT_LABEL_REASON] = reason_name(g->view, n->key.code),
+			[FACT_LABEL_PROTOCOL] = net_protocol_name(n->key.protocol),
 			[FACT_LABEL_PEER] = peer_name(g->view, n->key.peer),
 		};
 
-		if (n->key.node == g->node && n->key.what == which)
-			series_of(g, label)->count += n->count;
+		if (n->key.node != g->node || n->key.what != which)
+			continue;
+		name_code(g->view, &n->key, label);
+		series_of(g, label)->count += n->count;
 	}
 }
 
@@ -188,13 +233,22 @@ static void gather_states(struct gather *g)
 	}
 }
 
+/* Those without a table. */
+static unsigned needs_of(enum fact_id id)
+{
+	return id == FACT_SOCKETS                 ? HOOK(STATE) | HOOK(DESTROY) :
+	       id == FACT_KTLS_HANDSHAKE_DURATION ? HOOK(HANDSHAKE) | HOOK(HANDSHAKE_END) :
+						    0;
+}
+
 void net_series(const struct net_view *view, unsigned node, const struct profile_metric *metric,
 		net_series_fn *fn, void *arg)
 {
 	enum fact_id id = (enum fact_id)(metric->fact - facts);
-	struct gather g = {
-		.view = view, .node = node, .metric = metric, .labels = metric->fact_labels
-	};
+	struct gather g = { .view = view,
+			    .node = metric->fact->host ? ABI_NET_HOST : node,
+			    .metric = metric,
+			    .labels = metric->fact_labels };
 
 	if (!view->n_peers) /* all are others: that says nothing */
 		g.labels &= ~(1u << FACT_LABEL_PEER);
@@ -208,8 +262,10 @@ void net_series(const struct net_view *view, unsigned node, const struct profile
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (numbers[i].fact == id && !(numbers[i].hooks & ~view->hooks))
 			gather_numbers(&g, numbers[i].which);
-	if (id == FACT_SOCKETS && !((HOOK(STATE) | HOOK(DESTROY)) & ~view->hooks))
+	if (id == FACT_SOCKETS && !(needs_of(id) & ~view->hooks))
 		gather_states(&g);
+	if (id == FACT_KTLS_HANDSHAKE_DURATION && !(needs_of(id) & ~view->hooks))
+		gather_handshakes(&g);
 	for (size_t i = 0; i < g.list.n; i++)
 		fn(&g.list.at[i], arg);
 	free(g.list.at);
@@ -218,7 +274,7 @@ void net_series(const struct net_view *view, unsigned node, const struct profile
 unsigned net_lacks(const struct profile_metric *metric, unsigned hooks)
 {
 	enum fact_id id = (enum fact_id)(metric->fact - facts);
-	unsigned needs = id == FACT_SOCKETS ? HOOK(STATE) | HOOK(DESTROY) : 0;
+	unsigned needs = needs_of(id);
 
 	for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
 		needs |= cells[i].fact == id ? cells[i].hooks : 0;
@@ -227,4 +283,14 @@ unsigned net_lacks(const struct profile_metric *metric, unsigned hooks)
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		needs |= numbers[i].fact == id ? numbers[i].hooks : 0;
 	return needs & ~hooks;
+}
+
+unsigned net_wants(const struct profile *profile)
+{
+	unsigned wants = 0;
+
+	for (size_t m = 0; m < profile->n_metrics; m++)
+		if (profile->metrics[m].fact)
+			wants |= net_lacks(&profile->metrics[m], 0);
+	return wants & ~OF_NO_PROCESS ? wants | OF_SOCKETS : wants;
 }

@@ -32,6 +32,16 @@ enum net_hook {
 	NET_UDP_QUEUE,
 	NET_ERROR,
 	NET_DROP,
+	NET_HANDSHAKE,
+	NET_HANDSHAKE_UNASKED,
+	NET_HANDSHAKE_END,
+	NET_HANDSHAKE_CANCELLED,
+	NET_ALERT_SENT,
+	NET_ALERT_RECEIVED,
+	NET_TLS_OFFLOAD,
+	NET_TLS_RECORD,
+	NET_TLS_RESYNC_OUT,
+	NET_TLS_RESYNC_IN,
 	NET_HOOKS,
 };
 
@@ -55,6 +65,7 @@ struct net_view {
 	uint32_t states[ABI_NODES_MAX][NET_STATES];
 	size_t n_tcp; /* TCP sockets in the table */
 	uint64_t self[ABI_NET_SELF];
+	uint64_t handshakes[ABI_NET_HISTOGRAM_CELLS]; /* how long they took, of the host */
 	const char *const *reasons; /* by number, NULL where there is none; not owned */
 	size_t n_reasons;
 };
@@ -70,10 +81,13 @@ struct net_series {
 
 /* Calls @fn for each series of @metric, which has a fact, on one node: all that its closed
  * labels make, and of errors and reasons those that were counted. What the kernel has no
- * tracepoint for has no series. */
+ * tracepoint for has no series. For a fact of the host @node does not matter. */
 typedef void net_series_fn(const struct net_series *series, void *arg);
 void net_series(const struct net_view *view, unsigned node, const struct profile_metric *metric,
 		net_series_fn *fn, void *arg);
+
+/* The hooks that @profile wants: what its facts are made of, and what says whose a socket is. */
+unsigned net_wants(const struct profile *profile);
 
 /* What is missing from the metric with these hooks, as a mask of the hooks that it lacks. */
 unsigned net_lacks(const struct profile_metric *metric, unsigned hooks);

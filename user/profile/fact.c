@@ -22,14 +22,25 @@ const struct fact facts[FACTS] = {
 	[FACT_ERRORS] = { "socket_errors", PROFILE_COUNTER, "", L(PROTOCOL) | L(ERROR) },
 	[FACT_DROPS] = { "drops", PROFILE_COUNTER, "", L(PROTOCOL) | L(REASON) },
 	[FACT_QUEUE_FAILURES] = { "udp_queue_failures", PROFILE_COUNTER, "", L(ERROR) },
+	[FACT_KTLS_HANDSHAKES] = { "ktls_handshakes", PROFILE_COUNTER, "", L(ROLE) | L(RESULT),
+				   .host = true },
+	[FACT_KTLS_HANDSHAKE_DURATION] = { "ktls_handshake_duration", PROFILE_HISTOGRAM, "seconds",
+					   0, .host = true },
+	[FACT_KTLS_ALERTS] = { "ktls_alerts", PROFILE_COUNTER, "", L(DIRECTION) | L(ALERT),
+			       .host = true },
+	[FACT_KTLS_OFFLOADS] = { "ktls_offloads", PROFILE_COUNTER, "", L(DIRECTION) | L(RESULT) },
+	[FACT_KTLS_RECORDS] = { "ktls_records", PROFILE_COUNTER, "", L(RESULT) },
+	[FACT_KTLS_RESYNCS] = { "ktls_resyncs", PROFILE_COUNTER, "", L(DIRECTION) },
 };
 
 const char *fact_label_name(enum fact_label label)
 {
 	static const char *const names[FACT_LABELS] = {
 		[FACT_LABEL_DIRECTION] = "direction", [FACT_LABEL_PROTOCOL] = "protocol",
-		[FACT_LABEL_STATE] = "state",         [FACT_LABEL_ERROR] = "error",
-		[FACT_LABEL_REASON] = "reason",       [FACT_LABEL_PEER] = "peer",
+		[FACT_LABEL_ROLE] = "role",           [FACT_LABEL_RESULT] = "result",
+		[FACT_LABEL_ALERT] = "alert",         [FACT_LABEL_STATE] = "state",
+		[FACT_LABEL_ERROR] = "error",         [FACT_LABEL_REASON] = "reason",
+		[FACT_LABEL_PEER] = "peer",
 	};
 
 	return names[label];

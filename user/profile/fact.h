@@ -26,6 +26,12 @@ enum fact_id {
 	FACT_ERRORS,
 	FACT_DROPS,
 	FACT_QUEUE_FAILURES,
+	FACT_KTLS_HANDSHAKES,
+	FACT_KTLS_HANDSHAKE_DURATION,
+	FACT_KTLS_ALERTS,
+	FACT_KTLS_OFFLOADS,
+	FACT_KTLS_RECORDS,
+	FACT_KTLS_RESYNCS,
 	FACTS,
 };
 
@@ -33,9 +39,12 @@ enum fact_id {
 enum fact_label {
 	FACT_LABEL_DIRECTION,
 	FACT_LABEL_PROTOCOL,
+	FACT_LABEL_ROLE,
 	FACT_LABEL_STATE,
 	FACT_LABEL_ERROR,
 	FACT_LABEL_REASON,
+	FACT_LABEL_RESULT,
+	FACT_LABEL_ALERT,
 	FACT_LABEL_PEER,
 	FACT_LABELS,
 };
@@ -45,6 +54,7 @@ struct fact {
 	enum profile_metric_type type;
 	const char *unit; /* that its name must end in: "seconds", "bytes" or "" */
 	unsigned labels;  /* mask: 1 << enum fact_label; the peer's only where peers are named */
+	bool host;        /* of the whole host: of sockets that are no process', so no node's */
 };
 
 /* All of them, by enum fact_id. */

@@ -49,7 +49,7 @@ static enum fact_label find_label(struct build *b, const struct tree_entry *item
 	}
 	near_hint(&hint, text, names, n);
 	if (!hint.len) {
-		strbuf_puts(&hint, "; it has:");
+		strbuf_puts(&hint, n ? "; it has:" : "; it has none");
 		for (size_t i = 0; i < n; i++)
 			strbuf_printf(&hint, "%s %s", i ? "," : "", names[i]);
 	}

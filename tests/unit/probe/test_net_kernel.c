@@ -27,7 +27,10 @@ static void has_a_program_or_a_reason(void **state)
 		const struct net_tracepoint *t = &net_tracepoints[h];
 
 		assert_true(t->name && t->since && t->what && t->arguments);
-		assert_true(!kernel.program[h] == !!kernel.reason[h]);
+		assert_true(kernel.waits[h] ? kernel.program[h] && kernel.reason[h] :
+					      !kernel.program[h] == !!kernel.reason[h]);
+		assert_true(!kernel.waits[h] || t->module);
+		assert_false(net_kernel_has_come(&kernel, h)); /* it was not there just now */
 		assert_true(!kernel.reason[h] || strstr(kernel.reason[h], t->name));
 		assert_true(!kernel.program[h] || kernel.program[h] == t->program ||
 			    kernel.program[h] == t->program_before);

@@ -16,7 +16,8 @@
 
 static int load(struct net **net)
 {
-	static const struct profile profile = {};
+	static struct profile_metric metric = { .fact = &facts[FACT_BYTES] };
+	static const struct profile profile = { .metrics = &metric, .n_metrics = 1 };
 	struct err err = {};
 
 	return net_open(&profile, NULL, 0, 2, net, &err);

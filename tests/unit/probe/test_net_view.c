@@ -137,6 +137,73 @@ static void names_errors_and_reasons(void **state)
 	net_view_free(&view);
 }
 
+static void names_what_tls_does(void **state)
+{
+	struct net_view view = fresh();
+	struct net_named named[] = {
+		{ { .node = ABI_NET_HOST,
+		    .what = ABI_NET_KTLS_HANDSHAKE,
+		    .code = ABI_NET_PAIR(ABI_NET_CLIENT, 0) },
+		  5 },
+		{ { .node = ABI_NET_HOST,
+		    .what = ABI_NET_KTLS_HANDSHAKE,
+		    .code = ABI_NET_PAIR(ABI_NET_SERVER, EACCES) },
+		  2 },
+		{ { .node = ABI_NET_HOST,
+		    .what = ABI_NET_KTLS_HANDSHAKE,
+		    .code = ABI_NET_PAIR(ABI_NET_SERVER, ABI_NET_CANCELLED) },
+		  3 },
+		{ { .node = ABI_NET_HOST,
+		    .what = ABI_NET_KTLS_ALERT,
+		    .code = ABI_NET_PAIR(ABI_NET_IS_RECEIVED, 48) },
+		  4 },
+		{ { .node = 1,
+		    .what = ABI_NET_KTLS_OFFLOAD,
+		    .code = ABI_NET_PAIR(ABI_NET_IS_SENT, EOPNOTSUPP) },
+		  6 },
+		{ { .node = 1, .what = ABI_NET_KTLS_RECORD, .code = ABI_NET_MIXED }, 7 },
+		{ { .node = 0, .what = ABI_NET_KTLS_RECORD, .code = ABI_NET_MIXED }, 8 },
+		{ { .node = 1, .what = ABI_NET_KTLS_RESYNC, .code = ABI_NET_IS_RECEIVED }, 9 },
+	};
+
+	(void)state;
+	view.named = named;
+	view.n_named = ARRAY_SIZE(named);
+	/* a node's number means nothing for what is the host's */
+	EXPECT(&view, FACT_KTLS_HANDSHAKES, facts[FACT_KTLS_HANDSHAKES].labels, ALL,
+	       "client ok 5\nserver EACCES 2\nserver cancelled 3\n");
+	EXPECT(&view, FACT_KTLS_HANDSHAKES, 1u << FACT_LABEL_ROLE, ALL, "client 5\nserver 5\n");
+	EXPECT(&view, FACT_KTLS_ALERTS, facts[FACT_KTLS_ALERTS].labels, ALL,
+	       "received unknown_ca 4\n");
+	EXPECT(&view, FACT_KTLS_OFFLOADS, facts[FACT_KTLS_OFFLOADS].labels, ALL,
+	       "sent EOPNOTSUPP 6\n");
+	EXPECT(&view, FACT_KTLS_RECORDS, facts[FACT_KTLS_RECORDS].labels, ALL, "mixed 7\n");
+	EXPECT(&view, FACT_KTLS_RESYNCS, facts[FACT_KTLS_RESYNCS].labels, ALL, "received 9\n");
+	view.handshakes[1] = 2;
+	view.handshakes[ABI_NET_SUM] = 90;
+	EXPECT(&view, FACT_KTLS_HANDSHAKE_DURATION, 0, ALL, "2/90\n");
+	EXPECT(&view, FACT_KTLS_HANDSHAKE_DURATION, 0, ALL & ~(1u << NET_HANDSHAKE_END), "");
+	view.named = NULL;
+	net_view_free(&view);
+}
+
+static void wants_what_is_asked_for(void **state)
+{
+	struct profile_metric metrics[] = { { .fact = &facts[FACT_KTLS_ALERTS] },
+					    { .fact = NULL },
+					    { .fact = &facts[FACT_QUEUE_FAILURES] } };
+	struct profile profile = { .metrics = metrics, .n_metrics = 2 };
+	unsigned alerts = 1u << NET_ALERT_SENT | 1u << NET_ALERT_RECEIVED, wants;
+
+	(void)state;
+	assert_int_equal(net_wants(&profile), alerts);
+	profile.n_metrics = 3; /* and whose sockets they are */
+	wants = net_wants(&profile);
+	assert_int_equal(wants & alerts, alerts);
+	assert_true(wants >> NET_UDP_QUEUE & 1 && wants >> NET_SEND & 1 && wants >> NET_STATE & 1);
+	assert_false(wants >> NET_DROP & 1 || wants >> NET_HANDSHAKE & 1);
+}
+
 static void adds_histograms_up(void **state)
 {
 	struct net_view view = fresh();
@@ -161,6 +228,8 @@ int main(void)
 		cmocka_unit_test(splits_by_what_is_asked),
 		cmocka_unit_test(no_zeros_of_what_is_not_heard),
 		cmocka_unit_test(names_errors_and_reasons),
+		cmocka_unit_test(names_what_tls_does),
+		cmocka_unit_test(wants_what_is_asked_for),
 		cmocka_unit_test(adds_histograms_up),
 	};
 

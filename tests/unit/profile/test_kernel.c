@@ -41,7 +41,9 @@ static void finds_what_is_wrong(void **state)
 		{ COUNTER("x_bytes_total", "    kernel: weather\n"), 6, 13, "weather",
 		  "the kernel has no fact \"weather\"; there are: bytes, packets, tcp_retransmits, "
 		  "tcp_retransmitted_bytes, tcp_connections, tcp_connect_failures, tcp_duration, "
-		  "tcp_rtt, tcp_resets, tcp_sockets, socket_errors, drops, udp_queue_failures" },
+		  "tcp_rtt, tcp_resets, tcp_sockets, socket_errors, drops, udp_queue_failures, "
+		  "ktls_handshakes, ktls_handshake_duration, ktls_alerts, ktls_offloads, "
+		  "ktls_records, ktls_resyncs" },
 		{ COUNTER("x_bytes_total", "    kernel: bytes\n    from: a::b\n"), 7, 5, "from",
 		  "metric \"x_bytes_total\" cannot have \"from\" beside \"kernel\": no function "
 		  "feeds it" },
@@ -56,6 +58,11 @@ static void finds_what_is_wrong(void **state)
 		  "state",
 		  "the kernel's \"bytes\" has no label \"state\"; it has: direction, protocol, "
 		  "peer" },
+		{ HEAD "  x_seconds:\n    type: histogram\n    help: H\n"
+		       "    kernel: ktls_handshake_duration\n    buckets: [1]\n"
+		       "    labels: [role]\n",
+		  8, 14, "role",
+		  "the kernel's \"ktls_handshake_duration\" has no label \"role\"; it has none" },
 		{ COUNTER("x_bytes_total", "    kernel: bytes\n    labels: [peer, peer]\n"), 7, 20,
 		  "peer", "label \"peer\" of metric \"x_bytes_total\" stands twice" },
 		{ COUNTER("x_total", "    kernel: bytes\n"), 3, 3, "x_total",
