@@ -21,6 +21,7 @@ import live
 
 KERNELS = ("6.1", "6.12", "newest", "oldest")
 SECONDS = 1200  # for one machine, most of it the emulated processor's
+DID_NOT_COME_UP = 125  # scripts/vm, before the command began
 AT_ONCE = 2  # machines; each waits a good part of its time for the tests' timers
 DOC = live.ROOT / "docs" / "network.md"
 
@@ -29,8 +30,12 @@ def boot(kernel, programs, folder):
     """What kernel_guest.py found under that kernel."""
     out = folder / kernel
     out.mkdir()
-    done = live.run(live.ROOT / "scripts" / "vm", kernel, "--out", out, "--timeout", SECONDS, "--",
-                    "python3", "tests/e2e/kernel_guest.py", programs, seconds=SECONDS + 300)
+    for _ in range(2):
+        done = live.run(live.ROOT / "scripts" / "vm", kernel, "--out", out, "--timeout", SECONDS, "--",
+                        "python3", "tests/e2e/kernel_guest.py", programs, seconds=SECONDS + 300)
+        # An emulated machine may trip over a kernel that patches its own code while it starts.
+        if done.returncode != DID_NOT_COME_UP:
+            break
     result = out / "result.json"
     if done.returncode or not result.exists():
         raise RuntimeError(f"scripts/vm ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-600:]}")
@@ -64,18 +69,18 @@ def counted(report, found):
 
 def since(release, why):
     """What the table says of something: there, since which kernel it would be, or what is wrong."""
-    version = re.search(r"there is one since (\d+)\.(\d+)$", why)
+    version = re.search(r"there is one since (\d+)\.(\d+)(?:, where|$)", why)
     if version and tuple(map(int, version.groups())) > tuple(map(int, re.match(r"(\d+)\.(\d+)", release).groups())):
         return f"since {version[1]}.{version[2]}"
     return why or "yes"
 
 
-def network(report, found):
-    """The column of that kernel: {row: cell}."""
-    release, net = found["release"], found["network"]
+def network(report, found, tests, least):
+    """Some rows of that kernel's column: {row: cell}."""
+    release, net = found["release"], found[tests]
     bad = [line for line in net["lines"] if line.startswith("not ok")] + ([] if net["given"] else net["trouble"])
     good = sum(line.startswith("ok") for line in net["lines"])
-    report.check(f"Linux {release}: {good} tests of the network", bad or ([] if good >= 15 else [f"only {good}"]))
+    report.check(f"Linux {release}: {good} tests of {tests}", bad or ([] if good >= least else [f"only {good}"]))
     skipped = [line.removeprefix("skip - ") for line in net["lines"] if line.startswith("skip")]
     report.check(f"Linux {release}: what is left out of them has no tracepoint there", [
         line for line in skipped if not since(release, line).startswith("since")])
@@ -123,7 +128,7 @@ def main():
             found = booted[kernel].result()
             table.append((too_old if kernel == "oldest" else counted)(report, found))
             if "network" in found:
-                columns[kernel] = network(report, found)
+                columns[kernel] = network(report, found, "network", 15) | network(report, found, "ktls", 3)
     for row in table:
         report.note(row)
     for line in table_of(columns) if columns else ():

@@ -44,12 +44,11 @@ def numbers(programs, folder):
     }
 
 
-def network(out):
-    """The tests of the network, and what this kernel gives."""
-    done = subprocess.run([sys.executable, Path(__file__).with_name("50-net.py"), out / "net.json"], text=True,
-                          capture_output=True, timeout=NET_SECONDS, check=False,
-                          env={**os.environ, "MPC_BPF_AGENT_PATIENCE": str(PATIENCE)})
-    given = out / "net.json"
+def network(test, out):
+    """Tests of the network, and what this kernel gives."""
+    given = out / f"{test}.json"
+    done = subprocess.run([sys.executable, Path(__file__).with_name(test), given], text=True, capture_output=True,
+                          timeout=NET_SECONDS, check=False, env={**os.environ, "MPC_BPF_AGENT_PATIENCE": str(PATIENCE)})
     return {"lines": [line for line in done.stdout.splitlines() if not line.startswith(" ")],
             "trouble": done.stderr.splitlines()[-3:],
             "given": json.loads(given.read_text()) if given.exists() else None}
@@ -62,7 +61,8 @@ def main():
     result = {"release": os.uname().release, "status": checked.returncode, "said": checked.stderr.splitlines()}
     if checked.returncode == 0:
         result |= numbers(programs, live.scratch())
-        result["network"] = network(out)
+        result["network"] = network("50-net.py", out)
+        result["ktls"] = network("kernel_ktls.py", out)
     (out / "result.json").write_text(json.dumps(result))
     return 0
 
