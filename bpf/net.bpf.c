@@ -44,9 +44,29 @@ static __noinline void closed(struct sock *sk, struct abi_net_sock *s, int old)
 		finish(block_of(s->node, s->peer), s);
 }
 
+static __always_inline bool is_connecting(int state)
+{
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
+}
+
+/* The kernel leaves out a run that would interrupt one of the same program. What it would
+ * have told is seen by the state that the socket is found in: only not since when. */
+static __noinline void catch_up(struct sock *sk, struct abi_net_sock *s, int state)
+{
+	if (is_connecting(s->state) && !is_connecting(state) && state != TCP_CLOSE)
+		established(sk, s);
+	else if (s->state == TCP_SYN_SENT && state == TCP_CLOSE && s->node < n_nodes)
+		count_named(s->node, s->peer, NAMED(ABI_NET_CONNECT_FAILURE, IPPROTO_TCP),
+			    ABI_NET_UNKNOWN, 1);
+	s->established_ns = 0;
+	s->state = state;
+}
+
 static __noinline void changed(struct sock *sk, struct abi_net_sock *s, int old, int new)
 {
 	settle(sk, s);
+	if (s->state != old)
+		catch_up(sk, s, old);
 	s->state = new;
 	switch (new) {
 	case TCP_SYN_SENT:
@@ -82,12 +102,13 @@ static __noinline struct abi_net_sock *first_seen(struct sock *sk, int old, int 
 
 	if (new == TCP_SYN_SENT || new == TCP_LISTEN)
 		return node ? learn((u64)sk, node->index, 0) : NULL;
-	if (!is_offered(old, new))
+	if (old != TCP_SYN_RECV && !is_offered(old, new)) /* the offer may have been missed */
 		return NULL;
 	port = port_of(sk);
 	if (bpf_map_lookup_elem(&listeners, &port))
 		return learn((u64)sk, ABI_NET_NO_NODE, ABI_NET_IN);
-	bpf_map_delete_elem(&tcp_socks, &key); /* whose end was missed */
+	if (is_offered(old, new))
+		bpf_map_delete_elem(&tcp_socks, &key); /* whose end was missed */
 	return NULL;
 }
 
@@ -125,6 +146,8 @@ int on_destroy(struct bpf_raw_tracepoint_args *ctx)
 	if (is_owned(sk))
 		touch(sk, s, current_node());
 	settle(sk, s);
+	if (s->state != TCP_CLOSE)
+		catch_up(sk, s, TCP_CLOSE);
 	if (s->node == ABI_NET_NO_NODE && s->flags & ABI_NET_OPEN)
 		count_self(ABI_NET_UNTAKEN);
 	bpf_map_delete_elem(&tcp_socks, &key);
@@ -135,10 +158,14 @@ int on_destroy(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/tcp_probe")
 int on_segment(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct abi_net_sock *s = tcp_of(ctx->args[0]);
+	struct sock *sk = (void *)ctx->args[0];
+	struct abi_net_sock *s = tcp_of((u64)sk);
 
-	if (s)
-		settle((void *)ctx->args[0], s);
+	if (!s)
+		return 0;
+	if (is_connecting(s->state))
+		catch_up(sk, s, TCP_ESTABLISHED);
+	settle(sk, s);
 	return 0;
 }
 

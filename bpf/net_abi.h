@@ -67,6 +67,7 @@ enum abi_net_what {
 
 /* A result is an errno, or 0. */
 #define ABI_NET_CANCELLED 0xffff
+#define ABI_NET_UNKNOWN 0xfffe /* an errno that nobody saw */
 
 enum abi_net_direction { ABI_NET_IS_SENT, ABI_NET_IS_RECEIVED };
 /* Which side of a handshake the kernel is; the numbers are those of the kernel's own
