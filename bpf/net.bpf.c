@@ -210,8 +210,6 @@ int on_reset_sent(struct bpf_raw_tracepoint_args *ctx)
 
 	if (s)
 		reset(sk, s, ABI_NET_RESETS_SENT, ABI_NET_RESET_OUT);
-	else if (!sk)
-		count_self(ABI_NET_RESETS_NOBODY);
 	return 0;
 }
 
@@ -223,6 +221,15 @@ int on_reset_received(struct bpf_raw_tracepoint_args *ctx)
 
 	if (s)
 		reset(sk, s, ABI_NET_RESETS_RECEIVED, ABI_NET_RESET_IN);
+	return 0;
+}
+
+/* Its segment may be for no socket, for anybody's, or not have been TCP's: the host's. */
+SEC("raw_tp/tcp_bad_csum")
+int on_bad_checksum(struct bpf_raw_tracepoint_args *ctx)
+{
+	(void)ctx;
+	count_self(ABI_NET_BAD_CHECKSUMS);
 	return 0;
 }
 

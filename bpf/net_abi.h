@@ -92,7 +92,7 @@ enum abi_net_self {
 	ABI_NET_LOST_NAMED,     /* events by number without room */
 	ABI_NET_LOST_WAITING,  /* events of UDP sockets that nobody used, of more kinds than wait */
 	ABI_NET_UNTAKEN,       /* connections to a node's port that no node took */
-	ABI_NET_RESETS_NOBODY, /* resets sent for segments that belong to no socket */
+	ABI_NET_BAD_CHECKSUMS, /* segments of TCP; they may be for no socket */
 	ABI_NET_SELF,
 };
 

@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -52,9 +53,14 @@ FACTS = (
     ("socket_errors_total", {"protocol": "udp"}, "inet_sk_error_report"),
     ("drops_total", {"protocol": "udp", "reason": "socket_rcvbuff"}, "kfree_skb"),
     ("udp_queue_failures_total", {}, "udp_fail_queue_rcv_skb"),
+    ("tcp_bad_checksums_total", {}, "tcp_bad_csum"),
 )
 # What is nobody's here, or no network card's: kernel_ktls.py has that.
 ELSEWHERE = "ktls_"
+# bpf/net_abi.h: struct abi_net_sock and what of it is changed here.
+SOCK = struct.Struct("=5Q5I2H4BI")
+SOCK_STATE = 12
+SYN_SENT, OUT, OPEN = 2, 1, 4
 # Since when the kernel says of a packet that came in for which socket it was dropped.
 DROPS_SINCE = (6, 11)
 
@@ -324,6 +330,60 @@ def resets(report, watch, a, b, one, two):
     two.tell("close", name="s", times=2)
 
 
+def checksums(report, watch, one, two):
+    """Of segments for nobody, which the kernel looks at as they come, and of a connection's."""
+    two.tell("serve", name="l", times=1, keep="s")
+    one.tell("open", name="c", to=[B, PORT])
+    two.tell("join", name="l")
+    one.tell("put", name="c0", size=5)
+    two.tell("get", name="s0", size=5)  # and it is known whose that is
+    watch.look()
+    before = watch.scrape.get("network_tcp_bad_checksums_total")
+    one.tell("corrupt", to=[B, 9], size=5, times=3)
+    one.tell("corrupt", name="c0", size=500, times=4)
+    time.sleep(0.3)
+    kernel = watch.since()
+    if needs(report, watch, "wrong checksums", "tcp_bad_csum"):
+        ours = watch.now.get("network_tcp_bad_checksums_total") - before
+        report.check("wrong checksums, as they come and on a connection", differ([
+            ("segments", ours, "books", 7),
+            ("segments", ours, "snmp", kernel["a"]["Tcp.InCsumErrors"] + kernel["b"]["Tcp.InCsumErrors"])]))
+    if has_sockets_of_drops() and needs(report, watch, "wrong checksums of a node's connection", "kfree_skb"):
+        report.check("wrong checksums of a node's connection", differ([
+            ("dropped", watch.ours("network_drops_total", "two", protocol="tcp", reason="tcp_csum"), "books", 4),
+            ("of one", watch.ours("network_drops_total", "one", reason="tcp_csum"), "books", 0)]))
+    one.tell("close", name="c", times=1)
+    two.tell("close", name="s", times=1)
+
+
+def missed(report, watch, one, two):
+    """A connection that is established while the kernel leaves that run out: the table is made to
+    look as it would then. It counts at the next segment, and how long it lasts is not known."""
+    two.tell("serve", name="l", times=1, keep="s")
+    watch.look()
+    one.tell("open", name="c", to=[B, PORT])
+    two.tell("join", name="l")
+    table = next(number for kind, number in live.kernel_objects(watch.agent.pid)
+                 if kind == "map" and live.bpftool("map", "show", "id", number)["name"] == "tcp_socks")
+    row = max((row for row in live.bpftool("map", "dump", "id", table) if row["formatted"]["value"]["flags"] == OUT | OPEN),
+              key=lambda row: row["formatted"]["value"]["established_ns"])
+    value = list(SOCK.unpack(bytes(int(byte, 16) for byte in row["value"])))
+    value[SOCK_STATE:SOCK_STATE + 2] = SYN_SENT, OUT
+    live.bpftool("map", "update", "id", table, "key", *row["key"], "value", *map(str, SOCK.pack(*value)))
+    two.tell("put", name="s0", size=10)
+    one.tell("get", name="c0", size=10)
+    watch.since()
+    faults = differ([("connections", watch.ours("network_tcp_connections_total", "one", direction="out"), "twice", 2)])
+    one.tell("close", name="c", times=1)
+    two.tell("close", name="s", times=1)
+    time.sleep(0.3)
+    watch.since()
+    report.check("a connection whose begin was missed counts, and has no duration", faults + differ([
+        ("durations of one", watch.ours("network_tcp_duration_seconds_count", "one"), "books", 0),
+        ("durations of two", watch.ours("network_tcp_duration_seconds_count", "two"), "books", 1),
+        ("sockets", watch.now.get("network_tcp_sockets", node_id="one", state="established"), "books", 0)]))
+
+
 def states_of(place, pids):
     """{state: n} of the TCP sockets of these processes, as ss lists them."""
     names = {"ESTAB": "established", "LISTEN": "listen", "CLOSE-WAIT": "close_wait", "FIN-WAIT-2": "fin_wait2",
@@ -505,6 +565,10 @@ def shared(report, watch, one, two, three, four, stranger):
                  differ(wants) + ([] if all(both) and sum(both) == 60 else [f"accepted {both}"]))
 
 
+def has_sockets_of_drops():
+    return tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= DROPS_SINCE
+
+
 def needs(report, watch, name, *tracepoints):
     """Whether the kernel has these; else a skip that names the one it lacks."""
     for key, n in watch.now.samples["mpc_bpf_agent_tracepoint_attached"].items() if hasattr(watch, "now") else \
@@ -583,7 +647,7 @@ def tracepoints(scrape):
 def counted(scrape):
     """{fact: whether anything was, or why not}, of all facts."""
     why, found = tracepoints(scrape), {}
-    if not why["kfree_skb"] and tuple(map(int, re.findall(r"\d+", platform.release())[:2])) < DROPS_SINCE:
+    if not why["kfree_skb"] and not has_sockets_of_drops():
         why["kfree_skb"] = "this kernel has no socket in kfree_skb; there is one since {}.{}".format(*DROPS_SINCE)
     for name, labels, tracepoint in FACTS:
         family = f"network_{name}" + ("_count" if name.endswith("_seconds") else "")
@@ -648,6 +712,8 @@ def main():
             delay(report, watch, a, one, two)
             failures(report, watch, a, b, one, stranger)
             resets(report, watch, a, b, one, two)
+            checksums(report, watch, one, two)
+            missed(report, watch, one, two)
             sockets(report, watch, a, b, one, two)
             datagrams(report, watch, a, b, one, two, stranger)
             shared(report, watch, one, two, three, four, stranger)

@@ -67,23 +67,15 @@ def call(program, *arguments):
         os.close(fd)
 
 
-def dump(kind, number):
-    bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    done = live.run(bpftool, "-j", *kind.split(), "id", number)
-    if done.returncode:
-        raise RuntimeError(f"bpftool {kind}: {done.stderr or done.stdout}")
-    return json.loads(done.stdout)
-
-
-def programs(agent):
-    """{name: number} of what the agent has loaded."""
-    return {dump("prog show", number)["name"]: number for kind, number in live.kernel_objects(agent.pid) if kind == "prog"}
+def loaded(agent, kind):
+    """{name: number} of the agent's programs or maps."""
+    return {live.bpftool(kind, "show", "id", number)["name"]: number
+            for what, number in live.kernel_objects(agent.pid) if what == kind}
 
 
 def followed(agent):
     """Addresses of the TCP sockets that belong to the first node."""
-    tables = {dump("map show", number)["name"]: number for kind, number in live.kernel_objects(agent.pid) if kind == "map"}
-    rows = [row["formatted"] for row in dump("map dump", tables["tcp_socks"])]
+    rows = [row["formatted"] for row in live.bpftool("map", "dump", "id", loaded(agent, "map")["tcp_socks"])]
     return [row["key"] for row in rows if row["value"]["node"] == 0]
 
 
@@ -112,15 +104,15 @@ def cards(report, folder, program, agent):
         node.until_said("ready")
         other, _ = server.accept()
         live.wait_for("the agent knows its socket", lambda: followed(agent))
-        mine, loaded = followed(agent)[0], programs(agent)
+        mine, programs = followed(agent)[0], loaded(agent, "prog")
         played = [("on_tls_offload", (TX, 7, 0, 0), 3), ("on_tls_offload", (RX, 7, 0, -errno.EOPNOTSUPP), 2),
                   ("on_tls_offload", (RX, 7, 0, 0), 1), ("on_tls_record", (7, 0, 100, 0, 1), 5),
                   ("on_tls_record", (7, 0, 100, 1, 0), 4), ("on_tls_record", (7, 0, 100, 0, 0), 2),
                   ("on_tls_resync_out", (7, 0), 6), ("on_tls_resync_in", (7, 0, 1), 8)]
         for name, arguments, times in played:
             for _ in range(times):
-                call(loaded[name], mine, *arguments)
-            call(loaded[name], 0x1000, *arguments)  # no socket that anybody knows
+                call(programs[name], mine, *arguments)
+            call(programs[name], 0x1000, *arguments)  # no socket that anybody knows
         scrape = Scrape(agent.metrics())
         other.close()
         node.stop()

@@ -496,13 +496,14 @@ def kernel_objects(pid):
     return held
 
 
+def bpftool(*words):
+    """What it answers."""
+    done = run(shutil.which("bpftool") or "/usr/sbin/bpftool", "-j", *words)
+    if done.returncode:
+        raise RuntimeError(f"bpftool {' '.join(map(str, words))}: {(done.stderr or done.stdout).strip()}")
+    return json.loads(done.stdout or "null")
+
+
 def remaining(held):
     """Those of the objects that the kernel still has."""
-    bpftool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    left = set()
-    for kind in ("prog", "map", "link"):
-        done = run(bpftool, "-j", kind, "show")
-        if done.returncode:
-            raise RuntimeError(f"bpftool {kind} show: {done.stderr.strip()}")
-        left |= {(kind, item["id"]) for item in json.loads(done.stdout or "[]")}
-    return held & left
+    return held & {(kind, item["id"]) for kind in ("prog", "map", "link") for item in bpftool(kind, "show") or ()}

@@ -164,6 +164,15 @@ def close(name, times=None, reset=False):
         sock.close()
 
 
+def corrupt(size, times, to=None, name=None):
+    """Sends segments of that payload with a wrong checksum, to a port or on a connection."""
+    here, there = SOCKETS[name].getsockname() if name else ("", 1), tuple(to or SOCKETS[name].getpeername())
+    header = struct.pack("!HHIIBBHHH", here[1], there[1], 1, 1, 5 << 4, 0x10, 1000, 0xbad, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as sock:
+        for _ in range(times):
+            sock.sendto(header + CHUNK[:size], (there[0], 0))
+
+
 def udp(name, address, port=0, buffer=None, to=None):
     sock = SOCKETS[name] = socket.socket(family(address), socket.SOCK_DGRAM)
     if buffer:
@@ -198,8 +207,8 @@ def udp_receive(name, seconds):
         return books
 
 
-CALLS = {"open": open_, **{f.__name__: f for f in (listen, serve, join, progress, dial, told, fail, put, get, close, udp, udp_send,
-                                                    udp_receive)}}
+CALLS = {"open": open_, **{f.__name__: f for f in (listen, serve, join, progress, dial, told, fail, put, get, close, corrupt, udp,
+                                                    udp_send, udp_receive)}}
 
 
 def main():

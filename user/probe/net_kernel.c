@@ -43,6 +43,8 @@ const struct net_tracepoint net_tracepoints[NET_HOOKS] = {
 	[NET_DROP] = { "kfree_skb", "on_drop_for", "5.17",
 		       "dropped packets by reason; received ones since 6.11", 4,
 		       .program_before = "on_drop", .arguments_before = 3 },
+	[NET_BAD_CHECKSUM] = { "tcp_bad_csum", "on_bad_checksum", "5.14",
+			       "segments of TCP whose checksum is wrong", 1 },
 	[NET_HANDSHAKE] = { "handshake_submit", "on_handshake", "6.4",
 			    "how long TLS handshakes take that the kernel asks a daemon for", 3,
 			    .option = "NET_HANDSHAKE" },

@@ -12,7 +12,8 @@
 #define HANDSHAKE_HOOKS                                                    \
 	(HOOK(HANDSHAKE) | HOOK(HANDSHAKE_UNASKED) | HOOK(HANDSHAKE_END) | \
 	 HOOK(HANDSHAKE_CANCELLED))
-#define OF_NO_PROCESS (HANDSHAKE_HOOKS | HOOK(ALERT_SENT) | HOOK(ALERT_RECEIVED))
+#define OF_NO_PROCESS \
+	(HANDSHAKE_HOOKS | HOOK(ALERT_SENT) | HOOK(ALERT_RECEIVED) | HOOK(BAD_CHECKSUM))
 /* Whose a socket is, and all that TCP's and UDP's numbers are made of. */
 #define OF_SOCKETS (TCP_HOOKS | HOOK(READ) | HOOK(RETRANSMIT) | HOOK(SEND) | HOOK(RECEIVE))
 
@@ -164,6 +165,13 @@ static void gather_handshakes(struct gather *g)
 	add_histogram(g, g->view->handshakes, series_of(g, label));
 }
 
+static void gather_checksums(struct gather *g)
+{
+	const char *label[FACT_LABELS] = {};
+
+	series_of(g, label)->count += g->view->self[ABI_NET_BAD_CHECKSUMS];
+}
+
 static const char *reason_name(const struct net_view *view, uint32_t code)
 {
 	return code < view->n_reasons && view->reasons[code] ? view->reasons[code] : "unknown";
@@ -236,7 +244,8 @@ static void gather_states(struct gather *g)
 /* Those without a table. */
 static unsigned needs_of(enum fact_id id)
 {
-	return id == FACT_SOCKETS                 ? HOOK(STATE) | HOOK(DESTROY) :
+	return id == FACT_BAD_CHECKSUMS           ? HOOK(BAD_CHECKSUM) :
+	       id == FACT_SOCKETS                 ? HOOK(STATE) | HOOK(DESTROY) :
 	       id == FACT_KTLS_HANDSHAKE_DURATION ? HOOK(HANDSHAKE) | HOOK(HANDSHAKE_END) :
 						    0;
 }
@@ -264,6 +273,8 @@ void net_series(const struct net_view *view, unsigned node, const struct profile
 			gather_numbers(&g, numbers[i].which);
 	if (id == FACT_SOCKETS && !(needs_of(id) & ~view->hooks))
 		gather_states(&g);
+	if (id == FACT_BAD_CHECKSUMS && !(needs_of(id) & ~view->hooks))
+		gather_checksums(&g);
 	if (id == FACT_KTLS_HANDSHAKE_DURATION && !(needs_of(id) & ~view->hooks))
 		gather_handshakes(&g);
 	for (size_t i = 0; i < g.list.n; i++)

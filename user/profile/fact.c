@@ -22,6 +22,7 @@ const struct fact facts[FACTS] = {
 	[FACT_ERRORS] = { "socket_errors", PROFILE_COUNTER, "", L(PROTOCOL) | L(ERROR) },
 	[FACT_DROPS] = { "drops", PROFILE_COUNTER, "", L(PROTOCOL) | L(REASON) },
 	[FACT_QUEUE_FAILURES] = { "udp_queue_failures", PROFILE_COUNTER, "", L(ERROR) },
+	[FACT_BAD_CHECKSUMS] = { "tcp_bad_checksums", PROFILE_COUNTER, "", 0, .host = true },
 	[FACT_KTLS_HANDSHAKES] = { "ktls_handshakes", PROFILE_COUNTER, "", L(ROLE) | L(RESULT),
 				   .host = true },
 	[FACT_KTLS_HANDSHAKE_DURATION] = { "ktls_handshake_duration", PROFILE_HISTOGRAM, "seconds",

@@ -179,6 +179,9 @@ static void names_what_tls_does(void **state)
 	       "sent EOPNOTSUPP 6\n");
 	EXPECT(&view, FACT_KTLS_RECORDS, facts[FACT_KTLS_RECORDS].labels, ALL, "mixed 7\n");
 	EXPECT(&view, FACT_KTLS_RESYNCS, facts[FACT_KTLS_RESYNCS].labels, ALL, "received 9\n");
+	view.self[ABI_NET_BAD_CHECKSUMS] = 12;
+	EXPECT(&view, FACT_BAD_CHECKSUMS, 0, ALL, "12\n");
+	EXPECT(&view, FACT_BAD_CHECKSUMS, 0, ALL & ~(1u << NET_BAD_CHECKSUM), "");
 	view.handshakes[1] = 2;
 	view.handshakes[ABI_NET_SUM] = 90;
 	EXPECT(&view, FACT_KTLS_HANDSHAKE_DURATION, 0, ALL, "2/90\n");

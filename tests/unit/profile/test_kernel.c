@@ -42,7 +42,7 @@ static void finds_what_is_wrong(void **state)
 		  "the kernel has no fact \"weather\"; there are: bytes, packets, tcp_retransmits, "
 		  "tcp_retransmitted_bytes, tcp_connections, tcp_connect_failures, tcp_duration, "
 		  "tcp_rtt, tcp_resets, tcp_sockets, socket_errors, drops, udp_queue_failures, "
-		  "ktls_handshakes, ktls_handshake_duration, ktls_alerts, ktls_offloads, "
+		  "tcp_bad_checksums, ktls_handshakes, ktls_handshake_duration, ktls_alerts, ktls_offloads, "
 		  "ktls_records, ktls_resyncs" },
 		{ COUNTER("x_bytes_total", "    kernel: bytes\n    from: a::b\n"), 7, 5, "from",
 		  "metric \"x_bytes_total\" cannot have \"from\" beside \"kernel\": no function "
