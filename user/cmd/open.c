@@ -87,7 +87,7 @@ static void open_net(struct agent *agent)
 void agent_say_net(const struct agent *agent)
 {
 	struct net_row rows[NET_ROWS_MAX];
-	size_t n, wanted = 0, missing = 0;
+	size_t n, wanted = 0, attached = 0, waiting = 0;
 
 	if (agent->net_trouble)
 		log_warn(agent->log, "nothing is known of the network: %s", agent->net_trouble);
@@ -95,14 +95,22 @@ void agent_say_net(const struct agent *agent)
 		return;
 	n = net_rows(agent->net, rows, NET_ROWS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		wanted += rows[i].wanted;
-		if (!rows[i].wanted || !rows[i].reason)
+		if (!rows[i].wanted)
 			continue;
-		missing++;
-		log_info(agent->log, "not known by the kernel: %s: %s", rows[i].what,
-			 rows[i].reason);
+		wanted++;
+		attached += !rows[i].reason;
+		waiting += rows[i].waits;
+		if (rows[i].reason && !rows[i].waits)
+			log_info(agent->log, "not known by the kernel: %s: %s", rows[i].what,
+				 rows[i].reason);
 	}
-	log_info(agent->log, "network: %zu of %zu tracepoints attached", wanted - missing, wanted);
+	if (waiting)
+		log_info(agent->log,
+			 "network: %zu of %zu tracepoints attached; %zu are in a module that is "
+			 "not loaded",
+			 attached, wanted, waiting);
+	else
+		log_info(agent->log, "network: %zu of %zu tracepoints attached", attached, wanted);
 }
 
 void agent_say_empty(const struct agent *agent)

@@ -95,8 +95,11 @@ static void print_tracepoints(FILE *to, const struct profile *profile)
 	for (size_t i = 0; i < n; i++) {
 		if (!rows[i].wanted)
 			continue;
-		fprintf(to, "  %-8s %s: %s\n", rows[i].reason ? "absent" : "ready", rows[i].name,
-			rows[i].what);
+		fprintf(to, "  %-8s %s: %s\n",
+			rows[i].waits  ? "waits" :
+			rows[i].reason ? "absent" :
+					 "ready",
+			rows[i].name, rows[i].what);
 		if (rows[i].reason)
 			fprintf(to, "           %s\n", rows[i].reason);
 	}

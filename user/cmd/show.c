@@ -339,7 +339,7 @@ static const char *unheard(const struct agent *agent, const struct net_view *vie
 		return page_text(page, "not known: %s", agent->net_trouble);
 	n = net_rows(agent->net, rows, NET_ROWS_MAX);
 	for (size_t i = 0; i < n; i++)
-		if (lacks & 1u << i)
+		if (lacks & 1u << i && !rows[i].waits)
 			strbuf_printf(&text, "%s%s: %s",
 				      text.len ? "; " : "not known: ", rows[i].what,
 				      rows[i].reason);

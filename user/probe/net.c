@@ -264,6 +264,7 @@ size_t net_rows(const struct net *net, struct net_row *rows, size_t max)
 					    .since = net_tracepoints[h].since,
 					    .what = net_tracepoints[h].what,
 					    .reason = net->kernel.reason[h],
+					    .waits = net->kernel.waits[h],
 					    .wanted = net->wants & 1u << h };
 	return n;
 }

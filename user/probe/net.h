@@ -27,6 +27,7 @@ struct net_row {
 	const char *since;  /* the oldest kernel that has it as it is needed */
 	const char *what;   /* what is known by it */
 	const char *reason; /* why it is not attached (net_ask: cannot be), or NULL */
+	bool waits;         /* for a module, without which there is nothing to know yet */
 	bool wanted;        /* the profile asks for what is known by it; else it is let alone */
 };
 

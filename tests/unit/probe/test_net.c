@@ -58,6 +58,7 @@ static void says_what_is_heard(void **state)
 		assert_non_null(rows[i].since);
 		assert_non_null(rows[i].what);
 		hooks |= heard ? 1u << i : 0;
+		assert_true(!rows[i].waits || rows[i].reason);
 		assert_int_equal(net_stats(net, i, &stats), heard ? 0 : -ENOENT);
 	}
 	/* round trip times ask for no alerts */
