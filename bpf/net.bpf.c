@@ -50,23 +50,30 @@ static __always_inline bool is_connecting(int state)
 }
 
 /* The kernel leaves out a run that would interrupt one of the same program. What it would
- * have told is seen by the state that the socket is found in: only not since when. */
+ * have told is seen by the state that the socket is found in: only not when it was. */
 static __noinline void catch_up(struct sock *sk, struct abi_net_sock *s, int state)
 {
-	if (is_connecting(s->state) && !is_connecting(state) && state != TCP_CLOSE)
+	int error = BPF_CORE_READ(sk, sk_err); /* unless somebody has asked for it since */
+
+	if (is_connecting(s->state) && !is_connecting(state) && state != TCP_CLOSE) {
 		established(sk, s);
-	else if (s->state == TCP_SYN_SENT && state == TCP_CLOSE && s->node < n_nodes)
+		s->established_ns = 0;
+	} else if (s->state == TCP_SYN_SENT && state == TCP_CLOSE && s->node < n_nodes) {
 		count_named(s->node, s->peer, NAMED(ABI_NET_CONNECT_FAILURE, IPPROTO_TCP),
-			    ABI_NET_UNKNOWN, 1);
-	s->established_ns = 0;
+			    error ? error : ABI_NET_UNKNOWN, 1);
+	}
+	if (s->state == TCP_LISTEN)
+		unlisten(sk);
+	if (state == TCP_CLOSE)
+		s->established_ns = 0;
 	s->state = state;
 }
 
 static __noinline void changed(struct sock *sk, struct abi_net_sock *s, int old, int new)
 {
-	settle(sk, s);
 	if (s->state != old)
 		catch_up(sk, s, old);
+	settle(sk, s);
 	s->state = new;
 	switch (new) {
 	case TCP_SYN_SENT:
@@ -102,13 +109,25 @@ static __noinline struct abi_net_sock *first_seen(struct sock *sk, int old, int 
 
 	if (new == TCP_SYN_SENT || new == TCP_LISTEN)
 		return node ? learn((u64)sk, node->index, 0) : NULL;
-	if (old != TCP_SYN_RECV && !is_offered(old, new)) /* the offer may have been missed */
+	if (!is_offered(old, new))
 		return NULL;
 	port = port_of(sk);
 	if (bpf_map_lookup_elem(&listeners, &port))
 		return learn((u64)sk, ABI_NET_NO_NODE, ABI_NET_IN);
-	if (is_offered(old, new))
-		bpf_map_delete_elem(&tcp_socks, &key); /* whose end was missed */
+	bpf_map_delete_elem(&tcp_socks, &key); /* whose end was missed */
+	return NULL;
+}
+
+/* What is known of the socket. One that begins anew and is another file is another socket,
+ * at the address of one whose end was missed. */
+static __noinline struct abi_net_sock *known(struct sock *sk, int old)
+{
+	u64 key = (u64)sk;
+	struct abi_net_sock *s = tcp_of(key);
+
+	if (!s || old != TCP_CLOSE || s->inode == (u32)inode_of(sk))
+		return s;
+	bpf_map_delete_elem(&tcp_socks, &key);
 	return NULL;
 }
 
@@ -124,7 +143,7 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (is_owned(sk))
 		node = current_node();
-	s = is_offered(old, new) ? NULL : tcp_of((u64)sk);
+	s = is_offered(old, new) ? NULL : known(sk, old);
 	if (!s)
 		s = first_seen(sk, old, new, node);
 	if (!s)
@@ -145,9 +164,9 @@ int on_destroy(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (is_owned(sk))
 		touch(sk, s, current_node());
-	settle(sk, s);
 	if (s->state != TCP_CLOSE)
 		catch_up(sk, s, TCP_CLOSE);
+	settle(sk, s);
 	if (s->node == ABI_NET_NO_NODE && s->flags & ABI_NET_OPEN)
 		count_self(ABI_NET_UNTAKEN);
 	bpf_map_delete_elem(&tcp_socks, &key);
@@ -224,7 +243,7 @@ int on_reset_received(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Its segment may be for no socket, for anybody's, or not have been TCP's: the host's. */
+/* The ports may be what is wrong in the segment: so it is nobody's, but the host's. */
 SEC("raw_tp/tcp_bad_csum")
 int on_bad_checksum(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -339,6 +358,10 @@ static __always_inline void message(struct sock *sk, int size, u32 bytes_cell, u
 		s = tcp_of((u64)sk);
 		if (s)
 			touch(sk, s, node);
+		/* The end was read, and is told once: nothing else would say that it was missed. */
+		if (s && !size && s->state == TCP_ESTABLISHED &&
+		    BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE_WAIT)
+			s->state = TCP_CLOSE_WAIT;
 	} else if (protocol == IPPROTO_UDP) {
 		udp_touch(sk, node->index);
 		if (size < 0)
@@ -519,6 +542,8 @@ static __noinline void over(struct handshake_req *req, u32 result)
 	bpf_map_delete_elem(&handshakes, &key);
 }
 
+/* The kernel tells of it after the daemon was called: one that is faster than that has no
+ * duration. */
 SEC("raw_tp/handshake_submit")
 int on_handshake(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -536,7 +561,7 @@ int on_handshake_unasked(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* The daemon has answered: with 0 or an errno, which the kernel itself writes below 0. */
+/* The daemon has answered, or the kernel gave up to ask it; that writes an errno below 0. */
 SEC("raw_tp/handshake_complete")
 int on_handshake_end(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -546,11 +571,15 @@ int on_handshake_end(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* The kernel waits no longer. */
+/* The kernel waits no longer. It may say so twice of one that no daemon had taken, before
+ * commit 15564bd67e29. */
 SEC("raw_tp/handshake_cancel")
 int on_handshake_cancelled(struct bpf_raw_tracepoint_args *ctx)
 {
-	over((void *)ctx->args[1], ABI_NET_CANCELLED);
+	u64 key = ctx->args[1];
+
+	if (bpf_map_lookup_elem(&handshakes, &key))
+		over((void *)key, ABI_NET_CANCELLED);
 	return 0;
 }
 

@@ -49,7 +49,7 @@ enum abi_net_histogram { ABI_NET_RTT, ABI_NET_DURATION, ABI_NET_HISTOGRAMS };
 
 /* What is counted by a number that only the kernel knows the names of. */
 enum abi_net_what {
-	ABI_NET_CONNECT_FAILURE, /* by errno; 0: the process closed it before */
+	ABI_NET_CONNECT_FAILURE, /* by errno; 0: the process closed it before; ABI_NET_UNKNOWN */
 	ABI_NET_ERROR,           /* by errno */
 	ABI_NET_DROP,            /* by enum skb_drop_reason */
 	ABI_NET_QUEUE_FAILURE,   /* by errno */
@@ -65,9 +65,8 @@ enum abi_net_what {
 #define ABI_NET_FIRST(code) ((code) & 0xff)
 #define ABI_NET_SECOND(code) ((code) >> 8)
 
-/* A result is an errno, or 0. */
-#define ABI_NET_CANCELLED 0xffff
-#define ABI_NET_UNKNOWN 0xfffe /* an errno that nobody saw */
+#define ABI_NET_CANCELLED 0xffff /* a result, which is an errno or 0 else */
+#define ABI_NET_UNKNOWN 0xfffe   /* an errno that nobody saw */
 
 enum abi_net_direction { ABI_NET_IS_SENT, ABI_NET_IS_RECEIVED };
 /* Which side of a handshake the kernel is; the numbers are those of the kernel's own
@@ -85,7 +84,7 @@ struct abi_net_named {
 	__u32 code;
 };
 
-/* The agent's own book, of the whole host. */
+/* Of the whole host: what has no place in a table, and what is nobody's. */
 enum abi_net_self {
 	ABI_NET_LOST_SOCKETS,   /* TCP sockets of nodes without room in the table */
 	ABI_NET_LOST_LISTENERS, /* ports without room */

@@ -24,6 +24,8 @@ struct abi_bounds handshake_bounds __attribute__((aligned(64)));
 __u64 handshake_durations[ABI_NET_HISTOGRAM_CELLS];
 /* How many sockets wait in `adopt`; user space adds. Those of UDP stay there. */
 __u64 adoptable, adoptable_udp;
+/* By the number of a node: the sockets that it had before are in `adopt`. User space sets it. */
+__u8 listed[ABI_NODES_MAX];
 
 #define HASH(name, kind, places, key_type, value_type) \
 	struct {                                       \

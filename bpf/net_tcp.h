@@ -59,7 +59,7 @@ static __noinline void settle(struct sock *sk, struct abi_net_sock *s)
 		return;
 	block = block_of(s->node, s->peer);
 	n = BPF_CORE_READ(tp, segs_out);
-	if (s->state == TCP_CLOSE && n < s->sent)
+	if (s->state == TCP_CLOSE && (n < s->sent || BPF_CORE_READ(tp, segs_in) < s->received))
 		return;
 	count(block, ABI_NET_TCP_SENT, n - s->sent);
 	s->sent = n;
@@ -89,14 +89,30 @@ static __noinline void settle(struct sock *sk, struct abi_net_sock *s)
 	}
 }
 
-/* A socket that a process may be at work on, and that may have been there before. */
+/* A node has a socket that nothing was heard of. At a port where nodes listen it came in
+ * while the kernel left those runs out: all of it counts, only not how long it lasts. Else
+ * it was there before. */
+static __noinline struct abi_net_sock *unheard(struct sock *sk, u32 node)
+{
+	struct abi_net_port port = port_of(sk);
+	struct abi_net_sock *s;
+
+	if (!listed[node & (ABI_NODES_MAX - 1)] || !bpf_map_lookup_elem(&listeners, &port))
+		return learn((u64)sk, node, ABI_NET_BEFORE);
+	s = learn((u64)sk, ABI_NET_NO_NODE, ABI_NET_IN | ABI_NET_OPEN);
+	if (s)
+		s->peer = peer_of(sk);
+	return s;
+}
+
+/* A socket that a process may be at work on. */
 static __noinline struct abi_net_sock *used(struct sock *sk)
 {
 	struct abi_net_sock *s = tcp_of((u64)sk);
 	struct abi_node *node = is_owned(sk) ? current_node() : NULL;
 
 	if (!s && node)
-		s = learn((u64)sk, node->index, ABI_NET_BEFORE);
+		s = unheard(sk, node->index);
 	if (s)
 		touch(sk, s, node);
 	return s;

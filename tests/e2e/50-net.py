@@ -56,10 +56,12 @@ FACTS = (
 )
 # What is nobody's here, or no network card's: kernel_ktls.py has that.
 ELSEWHERE = "ktls_"
-# bpf/net_abi.h: struct abi_net_sock and what of it is changed here.
+# struct abi_net_sock of bpf/net_abi.h
 SOCK = struct.Struct("=5Q5I2H4BI")
-SOCK_STATE = 12
-SYN_SENT, OUT, OPEN = 2, 1, 4
+SOCK_MEMBERS = ("established_ns", "closed_ns", "sent_bytes", "retransmitted_bytes", "received_bytes", "sent", "received",
+                "retransmits", "srtt", "mdev", "node", "peer", "state", "flags", "protocol", "error", "inode")
+ESTABLISHED, SYN_SENT, CLOSE, CLOSE_WAIT = 1, 2, 7, 8
+OUT, IN, OPEN, NO_NODE = 1, 2, 4, 0xffff
 # Since when the kernel says of a packet that came in for which socket it was dropped.
 DROPS_SINCE = (6, 11)
 
@@ -270,32 +272,67 @@ def checksums(report, watch, one, two):
     two.tell("close", name="s", times=1)
 
 
+def table(agent):
+    return next(number for kind, number in live.kernel_objects(agent.pid)
+                if kind == "map" and live.bpftool("map", "show", "id", number)["name"] == "tcp_socks")
+
+
+def newest(agent, **wanted):
+    """The row of the agent's table of sockets, of those like that, which was established last."""
+    rows = [row for row in live.bpftool("map", "dump", "id", table(agent))
+            if wanted.items() <= row["formatted"]["value"].items()]
+    return max(rows, key=lambda row: row["formatted"]["value"]["established_ns"])
+
+
+def forge(agent, row, **changes):
+    """Makes a row look as it would if the kernel had left out a run."""
+    value = dict(zip(SOCK_MEMBERS, SOCK.unpack(bytes(int(byte, 16) for byte in row["value"])))) | changes
+    live.bpftool("map", "update", "id", table(agent), "key", *row["key"], "value", *map(str, SOCK.pack(*value.values())))
+
+
 def missed(report, watch, one, two):
-    """A connection that is established while the kernel leaves that run out: the table is made to
-    look as it would then. It counts at the next segment, and how long it lasts is not known."""
-    two.tell("serve", name="l", times=1, keep="s")
+    """What a run would have told that the kernel leaves out is seen by the state that the socket is in."""
+    two.tell("serve", name="l", times=2, keep="s")
     watch.look()
-    one.tell("open", name="c", to=[B, PORT])
+    one.tell("open", name="c", to=[B, PORT], times=2)
     two.tell("join", name="l")
-    table = next(number for kind, number in live.kernel_objects(watch.agent.pid)
-                 if kind == "map" and live.bpftool("map", "show", "id", number)["name"] == "tcp_socks")
-    row = max((row for row in live.bpftool("map", "dump", "id", table) if row["formatted"]["value"]["flags"] == OUT | OPEN),
-              key=lambda row: row["formatted"]["value"]["established_ns"])
-    value = list(SOCK.unpack(bytes(int(byte, 16) for byte in row["value"])))
-    value[SOCK_STATE:SOCK_STATE + 2] = SYN_SENT, OUT
-    live.bpftool("map", "update", "id", table, "key", *row["key"], "value", *map(str, SOCK.pack(*value)))
-    two.tell("put", name="s0", size=10)
-    one.tell("get", name="c0", size=10)
-    watch.since()
-    faults = differ([("connections", watch.ours("network_tcp_connections_total", "one", direction="out"), "twice", 2)])
-    one.tell("close", name="c", times=1)
-    two.tell("close", name="s", times=1)
+    forge(watch.agent, newest(watch.agent, flags=OUT | OPEN), state=SYN_SENT, flags=OUT)
+    untaken = newest(watch.agent, flags=IN | OPEN, node=NO_NODE)
+    live.bpftool("map", "delete", "id", table(watch.agent), "key", *untaken["key"])
+    for i in range(2):
+        two.tell("put", name=f"s{i}", size=10)
+        one.tell("get", name=f"c{i}", size=10)
+        one.tell("put", name=f"c{i}", size=20)
+        two.tell("get", name=f"s{i}", size=20)
+    one.tell("close", name="c", times=2)
+    for i in range(2):
+        two.tell("get", name=f"s{i}")  # the end
+    forge(watch.agent, newest(watch.agent, state=CLOSE_WAIT), state=ESTABLISHED)
+    two.tell("close", name="s", times=2)
     time.sleep(0.3)
     watch.since()
-    report.check("a connection whose begin was missed counts, and has no duration", faults + differ([
-        ("durations of one", watch.ours("network_tcp_duration_seconds_count", "one"), "books", 0),
+    bytes_of = lambda node, way: watch.ours("network_bytes_total", node, protocol="tcp", direction=way)
+    report.check("connections whose begin was missed count, only not how long they last", differ([
+        ("connections of one", watch.ours("network_tcp_connections_total", "one", direction="out"), "books", 2 + 1),
+        ("connections of two", watch.ours("network_tcp_connections_total", "two", direction="in"), "books", 2),
+        ("durations of one", watch.ours("network_tcp_duration_seconds_count", "one"), "books", 1),
         ("durations of two", watch.ours("network_tcp_duration_seconds_count", "two"), "books", 1),
-        ("sockets", watch.now.get("network_tcp_sockets", node_id="one", state="established"), "books", 0)]))
+        ("received by two", bytes_of("two", "received"), "books", 40),
+        ("sent by two", bytes_of("two", "sent"), "books", 20),
+        ("sockets", watch.now.get("network_tcp_sockets", node_id="two", state="established"), "books", 0)]))
+    watch.look()
+    told = one.tell("refused", name="r", to=[B, 9])
+    forge(watch.agent, newest(watch.agent, flags=OUT, state=CLOSE), state=SYN_SENT)
+    one.tell("close", name="r")
+    kernel = watch.since()
+    report.check("an attempt whose end was missed fails for a reason that is unknown", differ([
+        ("refused", watch.ours("network_tcp_connect_failures_total", "one", error="ECONNREFUSED"), "books",
+         told.get("ECONNREFUSED")),
+        ("unknown", watch.ours("network_tcp_connect_failures_total", "one", error="unknown"), "books", 1),
+        ("segments out", watch.ours("network_packets_total", "one", protocol="tcp", direction="sent"), "snmp",
+         kernel["a"]["Tcp.OutSegs"]),
+        ("segments in", watch.ours("network_packets_total", "one", protocol="tcp", direction="received"), "snmp",
+         kernel["a"]["Tcp.InSegs"])]))
 
 
 def states_of(place, pids):

@@ -133,6 +133,16 @@ def fail(to, times=1, patience=None, tries=None):
     return books
 
 
+def refused(name, to):
+    """Connects in vain, and keeps the socket."""
+    sock = SOCKETS[name] = socket.socket()
+    try:
+        sock.connect(tuple(to))
+    except OSError as error:
+        return {name_of(error): 1}
+    return {"connected": 1}
+
+
 def told(name):
     """What the kernel says of a connection."""
     return info(SOCKETS[name])
@@ -207,7 +217,7 @@ def udp_receive(name, seconds):
         return books
 
 
-CALLS = {"open": open_, **{f.__name__: f for f in (listen, serve, join, progress, dial, told, fail, put, get, close, corrupt, udp,
+CALLS = {"open": open_, **{f.__name__: f for f in (listen, serve, join, progress, dial, told, refused, fail, put, get, close, corrupt, udp,
                                                     udp_send, udp_receive)}}
 
 

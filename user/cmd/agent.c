@@ -344,11 +344,22 @@ int agent_look(struct agent *agent, bool first, struct err *err)
 /* Tracepoints of a module of the kernel's that was not loaded before. */
 static void hear_modules(struct agent *agent)
 {
-	size_t n = agent->net ? net_attach_late(agent->net) : 0;
+	unsigned came = agent->net ? net_attach_late(agent->net) : 0;
+	struct net_row rows[NET_ROWS_MAX];
+	size_t n = came ? net_rows(agent->net, rows, NET_ROWS_MAX) : 0, attached = 0;
 
-	if (n)
+	for (size_t i = 0; i < n; i++) {
+		if (!(came & 1u << i))
+			continue;
+		attached += !rows[i].reason;
+		if (rows[i].reason)
+			log_info(agent->log, "not known by the kernel: %s: %s", rows[i].what,
+				 rows[i].reason);
+	}
+	if (came)
 		log_info(agent->log,
-			 "network: %zu tracepoints attached now that their module is loaded", n);
+			 "network: %zu tracepoints attached now that their module is loaded",
+			 attached);
 }
 
 void agent_check_files(struct agent *agent)

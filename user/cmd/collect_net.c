@@ -83,7 +83,7 @@ static void add_hook(const struct net_row *row, struct metric_snapshot *out)
 	struct metric_series *s = family_series(snapshot_family(
 		out, "mpc_bpf_agent_tracepoint_attached", METRIC_GAUGE, "",
 		"1 for each of the kernel's tracepoints that is heard, 0 with the reason for one "
-		"that is not."));
+		"that is not. One that waits for its module is in none."));
 
 	series_label(s, "tracepoint", row->name);
 	series_label(s, "reason", row->reason ? row->reason : "");
@@ -102,7 +102,7 @@ void collect_net_self(const struct agent *agent, const struct net_view *view,
 		return;
 	n = net_rows(agent->net, rows, NET_ROWS_MAX);
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].wanted)
+		if (rows[i].wanted && !rows[i].waits)
 			add_hook(&rows[i], out);
 	add_self(agent, out, "sockets_without_room", view->self[ABI_NET_LOST_SOCKETS]);
 	add_self(agent, out, "ports_without_room", view->self[ABI_NET_LOST_LISTENERS]);

@@ -185,17 +185,14 @@ static void attach(struct net *net)
 			attach_one(net, h);
 }
 
-size_t net_attach_late(struct net *net)
+unsigned net_attach_late(struct net *net)
 {
-	size_t n = 0;
+	unsigned came = net_kernel_look_again(&net->kernel) & net->wants;
 
-	for (enum net_hook h = 0; h < NET_HOOKS; h++) {
-		if (!(net->wants & 1u << h) || !net_kernel_has_come(&net->kernel, h))
-			continue;
-		attach_one(net, h);
-		n += net->links[h] != NULL;
-	}
-	return n;
+	for (enum net_hook h = 0; h < NET_HOOKS; h++)
+		if (came & chosen(net) & 1u << h)
+			attach_one(net, h);
+	return came;
 }
 
 int net_open(const struct profile *profile, const struct net_peer *peers, size_t n_peers,
@@ -254,6 +251,8 @@ void net_closep(struct net **net)
 {
 	net_close(*net);
 }
+
+_Static_assert(NET_HOOKS <= NET_ROWS_MAX, "there is a row for each hook");
 
 size_t net_rows(const struct net *net, struct net_row *rows, size_t max)
 {

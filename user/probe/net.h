@@ -31,9 +31,9 @@ struct net_row {
 	bool wanted;        /* the profile asks for what is known by it; else it is let alone */
 };
 
-/* Loads the programs that the profile wants and the kernel has tracepoints for and attaches
- * them, with room for @nodes nodes. The names of @peers must live as long. Fails with a sentence only where
- * nothing can be loaded at all. */
+/* Loads the programs that the profile wants and the kernel has tracepoints for, with room for
+ * @nodes nodes, and attaches them. The names of @peers must live as long. Fails with a sentence
+ * only where nothing can be loaded at all. */
 int net_open(const struct profile *profile, const struct net_peer *peers, size_t n_peers,
 	     unsigned nodes, struct net **out, struct err *err);
 /* Only finds out what the kernel has, for net_rows(): needs no right, and nothing is loaded. */
@@ -55,8 +55,9 @@ void net_stop_node(struct net *net, unsigned node);
 /* Another node may have the number: nothing is left of this one. */
 void net_drop_node(struct net *net, unsigned node);
 
-/* Attaches what waited for a module of the kernel's that is loaded now; how many it was. */
-size_t net_attach_late(struct net *net);
+/* Attaches what waited for a module of the kernel's that is loaded now. The mask of rows that
+ * wait no longer: they are attached, or have a reason. */
+unsigned net_attach_late(struct net *net);
 
 /* Row i is that of enum net_hook i. */
 size_t net_rows(const struct net *net, struct net_row *rows, size_t max);

@@ -15,6 +15,8 @@
 
 #define OWNER (HOOK(STATE) | HOOK(DESTROY))
 
+_Static_assert(NET_HOOKS <= 32, "masks of hooks are unsigned");
+
 const struct net_tracepoint net_tracepoints[NET_HOOKS] = {
 	[NET_STATE] = { "inet_sock_set_state", "on_state", "4.16",
 			"TCP connects, accepts, failures, states and durations", 3 },
@@ -192,27 +194,40 @@ int net_kernel_ask(struct net_kernel *k, struct err *err)
 	return 0;
 }
 
-bool net_kernel_has_come(struct net_kernel *k, enum net_hook h)
+/* What is said of one that waits is no longer true. */
+static void wait_no_longer(struct net_kernel *k, enum net_hook h)
 {
-	struct btf *btf;
-
-	if (!k->waits[h] || !is_loaded(net_tracepoints[h].module))
-		return false;
-	btf = btf__load_vmlinux_btf();
-	if (!btf)
-		return false;
+	if (!k->waits[h])
+		return;
 	k->waits[h] = false;
-	k->program[h] = NULL;
 	free(k->reason[h]);
 	k->reason[h] = NULL;
-	choose(k, btf, h);
+}
+
+unsigned net_kernel_look_again(struct net_kernel *k)
+{
+	struct btf *btf = NULL;
+	unsigned came = 0;
+
+	for (enum net_hook h = 0; h < NET_HOOKS; h++) {
+		if (!k->waits[h] || !is_loaded(net_tracepoints[h].module))
+			continue;
+		if (!btf)
+			btf = btf__load_vmlinux_btf();
+		if (!btf)
+			break;
+		wait_no_longer(k, h);
+		k->program[h] = NULL;
+		choose(k, btf, h);
+		came |= k->waits[h] ? 0 : 1u << h;
+	}
 	btf__free(btf);
-	return k->program[h] && !k->waits[h];
+	return came;
 }
 
 void net_kernel_leave_out(struct net_kernel *k, enum net_hook h, const char *why)
 {
-	k->waits[h] = false;
+	wait_no_longer(k, h);
 	k->program[h] = NULL;
 	if (!k->reason[h])
 		k->reason[h] = mem_strdup(why);

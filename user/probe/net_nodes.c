@@ -2,6 +2,7 @@
 /* Which processes are nodes, and the sockets that they had before. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ void net_stop_node(struct net *net, unsigned node)
 				 __ATOMIC_RELEASE);
 		break;
 	}
+	net->skel->bss->listed[node] = 0;
 	net->tgids[node] = 0;
 }
 
@@ -79,7 +81,8 @@ static void adopt(struct net *net, unsigned node, const struct socket_row *row)
 				  .retransmits = row->retransmits,
 				  .node = (uint16_t)node,
 				  .state = row->state,
-				  .flags = ABI_NET_BEFORE,
+				  .flags = ABI_NET_BEFORE |
+					   (row->state == TCP_SYN_SENT ? ABI_NET_OUT : 0),
 				  .protocol = row->protocol,
 				  .inode = row->inode };
 
@@ -138,9 +141,10 @@ void net_adopt(struct net *net, unsigned node, const struct socket_list *sockets
 
 		if (n && bsearch(&row->inode, seen, n, sizeof(*seen), by_inode))
 			unadopt(net, row);
-		else if (row->protocol == IPPROTO_TCP && row->state == 10 /* TCP_LISTEN */)
+		else if (row->protocol == IPPROTO_TCP && row->state == TCP_LISTEN)
 			adopt_listener(net, sockets->netns, row);
 	}
+	__atomic_store_n(&net->skel->bss->listed[node], 1, __ATOMIC_RELEASE);
 }
 
 bool net_hears_udp(const struct net *net)

@@ -12,8 +12,7 @@
 #define HANDSHAKE_HOOKS                                                    \
 	(HOOK(HANDSHAKE) | HOOK(HANDSHAKE_UNASKED) | HOOK(HANDSHAKE_END) | \
 	 HOOK(HANDSHAKE_CANCELLED))
-#define OF_NO_PROCESS \
-	(HANDSHAKE_HOOKS | HOOK(ALERT_SENT) | HOOK(ALERT_RECEIVED) | HOOK(BAD_CHECKSUM))
+#define OF_HOST (HANDSHAKE_HOOKS | HOOK(ALERT_SENT) | HOOK(ALERT_RECEIVED) | HOOK(BAD_CHECKSUM))
 /* Whose a socket is, and all that TCP's and UDP's numbers are made of. */
 #define OF_SOCKETS (TCP_HOOKS | HOOK(READ) | HOOK(RETRANSMIT) | HOOK(SEND) | HOOK(RECEIVE))
 
@@ -63,7 +62,7 @@ static const struct other numbers[] = {
 	{ FACT_ERRORS, HOOK(ERROR), ABI_NET_ERROR },
 	{ FACT_DROPS, HOOK(DROP), ABI_NET_DROP },
 	{ FACT_QUEUE_FAILURES, HOOK(UDP_QUEUE), ABI_NET_QUEUE_FAILURE },
-	{ FACT_KTLS_HANDSHAKES, HANDSHAKE_HOOKS & ~HOOK(HANDSHAKE), ABI_NET_KTLS_HANDSHAKE },
+	{ FACT_KTLS_HANDSHAKES, HANDSHAKE_HOOKS, ABI_NET_KTLS_HANDSHAKE },
 	{ FACT_KTLS_ALERTS, HOOK(ALERT_SENT) | HOOK(ALERT_RECEIVED), ABI_NET_KTLS_ALERT },
 	{ FACT_KTLS_OFFLOADS, HOOK(TLS_OFFLOAD), ABI_NET_KTLS_OFFLOAD },
 	{ FACT_KTLS_RECORDS, HOOK(TLS_RECORD), ABI_NET_KTLS_RECORD },
@@ -241,14 +240,16 @@ static void gather_states(struct gather *g)
 	}
 }
 
-/* Those without a table. */
-static unsigned needs_of(enum fact_id id)
-{
-	return id == FACT_BAD_CHECKSUMS           ? HOOK(BAD_CHECKSUM) :
-	       id == FACT_SOCKETS                 ? HOOK(STATE) | HOOK(DESTROY) :
-	       id == FACT_KTLS_HANDSHAKE_DURATION ? HOOK(HANDSHAKE) | HOOK(HANDSHAKE_END) :
-						    0;
-}
+/* What is in neither of these tables. */
+static const struct {
+	enum fact_id fact;
+	unsigned hooks;
+	void (*gather)(struct gather *g);
+} apart[] = {
+	{ FACT_SOCKETS, HOOK(STATE) | HOOK(DESTROY), gather_states },
+	{ FACT_BAD_CHECKSUMS, HOOK(BAD_CHECKSUM), gather_checksums },
+	{ FACT_KTLS_HANDSHAKE_DURATION, HOOK(HANDSHAKE) | HOOK(HANDSHAKE_END), gather_handshakes },
+};
 
 void net_series(const struct net_view *view, unsigned node, const struct profile_metric *metric,
 		net_series_fn *fn, void *arg)
@@ -271,12 +272,9 @@ void net_series(const struct net_view *view, unsigned node, const struct profile
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (numbers[i].fact == id && !(numbers[i].hooks & ~view->hooks))
 			gather_numbers(&g, numbers[i].which);
-	if (id == FACT_SOCKETS && !(needs_of(id) & ~view->hooks))
-		gather_states(&g);
-	if (id == FACT_BAD_CHECKSUMS && !(needs_of(id) & ~view->hooks))
-		gather_checksums(&g);
-	if (id == FACT_KTLS_HANDSHAKE_DURATION && !(needs_of(id) & ~view->hooks))
-		gather_handshakes(&g);
+	for (size_t i = 0; i < ARRAY_SIZE(apart); i++)
+		if (apart[i].fact == id && !(apart[i].hooks & ~view->hooks))
+			apart[i].gather(&g);
 	for (size_t i = 0; i < g.list.n; i++)
 		fn(&g.list.at[i], arg);
 	free(g.list.at);
@@ -285,7 +283,7 @@ void net_series(const struct net_view *view, unsigned node, const struct profile
 unsigned net_lacks(const struct profile_metric *metric, unsigned hooks)
 {
 	enum fact_id id = (enum fact_id)(metric->fact - facts);
-	unsigned needs = needs_of(id);
+	unsigned needs = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
 		needs |= cells[i].fact == id ? cells[i].hooks : 0;
@@ -293,6 +291,8 @@ unsigned net_lacks(const struct profile_metric *metric, unsigned hooks)
 		needs |= histograms[i].fact == id ? histograms[i].hooks : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		needs |= numbers[i].fact == id ? numbers[i].hooks : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(apart); i++)
+		needs |= apart[i].fact == id ? apart[i].hooks : 0;
 	return needs & ~hooks;
 }
 
@@ -303,5 +303,5 @@ unsigned net_wants(const struct profile *profile)
 	for (size_t m = 0; m < profile->n_metrics; m++)
 		if (profile->metrics[m].fact)
 			wants |= net_lacks(&profile->metrics[m], 0);
-	return wants & ~OF_NO_PROCESS ? wants | OF_SOCKETS : wants;
+	return wants & ~OF_HOST ? wants | OF_SOCKETS : wants;
 }

@@ -55,7 +55,7 @@ struct fact {
 	enum profile_metric_type type;
 	const char *unit; /* that its name must end in: "seconds", "bytes" or "" */
 	unsigned labels;  /* mask: 1 << enum fact_label; the peer's only where peers are named */
-	bool host;        /* of the whole host: of sockets that are no process', so no node's */
+	bool host;        /* of the whole host, and no node's: its series have no node_id */
 };
 
 /* All of them, by enum fact_id. */
