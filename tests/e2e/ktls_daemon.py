@@ -107,10 +107,10 @@ KERNEL_KEY, PEER_KEY = b"the kernel sends", b"the peer's sends"
 
 class Daemon:
     """Listens for handshakes that the kernel wants, from its making to its end. Its books are
-    what the kernel took from it: {(role, result): n}."""
+    what the kernel took from it: {(role, result): n}. The submissions wait for one to be complete."""
 
-    def __init__(self, books, seconds):
-        self.books = books
+    def __init__(self, books, submissions, seconds):
+        self.books, self.submissions = books, submissions
         self.commands, self.events = Netlink(seconds), Netlink(seconds)
         self.family, groups = self.commands.find("handshake")
         self.events.sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, groups["tlshd"])
@@ -120,6 +120,7 @@ class Daemon:
         command, _ = self.events.receive()
         if command != READY:
             raise RuntimeError(f"the kernel said {command} and not that a handshake is wanted")
+        self.submissions.next()
 
     def accept(self):
         """The kernel's socket, and its role."""

@@ -70,6 +70,18 @@ class Trace:
         self.folder.rmdir()
 
 
+class Submissions:
+    """The kernel calls the daemon before it holds the socket for the time of the handshake: an
+    answer that comes in between frees it under the kernel's hands. What follows is the trace's event."""
+
+    def __init__(self, trace):
+        self.trace, self.called = trace, 0
+
+    def next(self):
+        self.called += 1
+        live.wait_for("the kernel has submitted the handshake", lambda: self.trace.count()["submitted"] >= self.called)
+
+
 # ---- the stage ------------------------------------------------------------------------------
 
 class Stage:
@@ -89,9 +101,10 @@ class Stage:
         self.listener.settimeout(live.PATIENCE)
         self.port = self.listener.getsockname()[1]
         self.trace = Trace()
+        self.submissions = Submissions(self.trace)
 
     def daemon(self):
-        return ktls_daemon.Daemon(self.books["handshakes"], live.PATIENCE)
+        return ktls_daemon.Daemon(self.books["handshakes"], self.submissions, live.PATIENCE)
 
     def add(self, kind, *key):
         self.books[kind][key] = self.books[kind].get(key, 0) + 1
@@ -143,6 +156,7 @@ class Stage:
             _, status = os.waitpid(child, 0)
             if not os.WIFSIGNALED(status):
                 raise RuntimeError("the daemon that dies could not accept")
+            self.submissions.next()  # of which the child alone was told
         self.add("handshakes", role, "cancelled")
 
     def target_alerted(self, alert):
