@@ -113,11 +113,31 @@ static int resume_node(struct agent *agent, struct node *node, const struct proc
 	node->start = p->start;
 	node->binary = binary;
 	node->ended = 0;
-	node->unprobed = false;
+	node->exited = node->unprobed = false;
 	log_info(agent->log, "node %s is back as pid %d", node->id, p->tgid);
 	watch_net(agent, node);
 	shared_hurry(agent);
 	return 0;
+}
+
+static void end_node(struct agent *agent, struct node *node)
+{
+	maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROCESS_ENDED]);
+	shared_leave(agent, node);
+	if (agent->net)
+		net_stop_node(agent->net, node->slot);
+	node->ended = agent_now();
+	log_info(agent->log, "node %s (pid %d) ended", node->id, node->tgid);
+	binary_check(agent, node->binary);
+}
+
+/* Whether the process that was the node is there still: its end may not be told yet. */
+static bool still_runs(const struct node *node)
+{
+	struct process p;
+
+	return scan_process("/proc", node->tgid, &p) == 0 && node->start == p.start &&
+	       exe_same_place(node->binary->exe.place, p.exe);
 }
 
 static void add_node(struct agent *agent, const struct process *p, struct binary *binary)
@@ -130,6 +150,8 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 
 	id = choose_id(agent, p->tgid, &named);
 	node = node_named(agent, id);
+	if (node && !node->ended && !still_runs(node))
+		end_node(agent, node);
 	if (node && node->ended && (named || (node->tgid == p->tgid && node->start == p->start))) {
 		resume_node(agent, node, p, binary);
 		return;
@@ -160,17 +182,6 @@ static void add_node(struct agent *agent, const struct process *p, struct binary
 	shared_hurry(agent);
 }
 
-static void end_node(struct agent *agent, struct node *node)
-{
-	maps_stop_node(agent->maps, node->slot, &node->lost[LOST_PROCESS_ENDED]);
-	shared_leave(agent, node);
-	if (agent->net)
-		net_stop_node(agent->net, node->slot);
-	node->ended = agent_now();
-	log_info(agent->log, "node %s (pid %d) ended", node->id, node->tgid);
-	binary_check(agent, node->binary);
-}
-
 void agent_stop_nodes(struct agent *agent, const struct binary *binary)
 {
 	for (size_t i = 0; i < agent->nodes.n; i++) {
@@ -197,6 +208,18 @@ static bool is_stale(const struct agent *agent, const struct process *p)
 
 		if (node->unprobed && node->binary->changed && node->tgid == p->tgid &&
 		    node->start == p->start)
+			return true;
+	}
+	return false;
+}
+
+/* It may stand in /proc still. */
+static bool has_exited(const struct agent *agent, const struct process *p)
+{
+	for (size_t i = 0; i < agent->nodes.n; i++) {
+		const struct node *node = agent->nodes.at[i];
+
+		if (node->exited && node->tgid == p->tgid && node->start == p->start)
 			return true;
 	}
 	return false;
@@ -265,7 +288,8 @@ static void process_began(const struct process *p, void *arg)
 	struct binary *binary;
 	struct err err = {};
 
-	if (!asked_for(agent, p) || running_node(agent, p->tgid) || is_stale(agent, p))
+	if (!asked_for(agent, p) || running_node(agent, p->tgid) || is_stale(agent, p) ||
+	    has_exited(agent, p))
 		return;
 	binary = binary_find(agent, p->tgid, &err);
 	if (!binary && agent->options->pid)
@@ -411,13 +435,24 @@ void agent_take_resolved(struct agent *agent)
 	}
 }
 
-void agent_look_at(struct agent *agent, pid_t tgid, bool began)
+/* Since 6.16 the kernel tells of an end before /proc does. */
+void agent_saw_exit(struct agent *agent, pid_t tgid)
+{
+	struct node *node = running_node(agent, tgid);
+
+	if (!node)
+		return;
+	end_node(agent, node);
+	node->exited = true;
+}
+
+void agent_saw_exec(struct agent *agent, pid_t tgid)
 {
 	struct process p;
 	struct node *node = running_node(agent, tgid);
 	int r = scan_process("/proc", tgid, &p);
 
-	for (size_t i = 0; began && i < agent->nodes.n; i++)
+	for (size_t i = 0; i < agent->nodes.n; i++)
 		if (agent->nodes.at[i]->tgid == tgid)
 			agent->nodes.at[i]->unprobed = false;
 
@@ -429,7 +464,7 @@ void agent_look_at(struct agent *agent, pid_t tgid, bool began)
 	}
 	if (r == 0 && !node)
 		process_began(&p, agent);
-	if (began && running_node(agent, tgid))
+	if (running_node(agent, tgid))
 		shared_look(agent);
 }
 

@@ -67,6 +67,7 @@ struct node {
 	unsigned slot;                          /* in the kernel maps */
 	double since;                           /* Unix time */
 	double ended;                           /* Unix time, 0 while it is counted */
+	bool exited;                            /* its process was told to have ended */
 	bool unprobed;                       /* it runs on, but its executable has no probes now */
 	struct maps_lost lost[LOST_REASONS]; /* what was under way when counting ended */
 };
@@ -122,8 +123,9 @@ bool agent_has_functions(const struct agent *agent);
  * With --exe or --pid the first look must find something to watch. */
 int agent_look(struct agent *agent, bool first, struct err *err);
 
-/* The same for one process of which an event told: @began a program, or ended. */
-void agent_look_at(struct agent *agent, pid_t tgid, bool began);
+/* The same for one process of which an event told that it has begun a program, or ended. */
+void agent_saw_exec(struct agent *agent, pid_t tgid);
+void agent_saw_exit(struct agent *agent, pid_t tgid);
 
 /* Looks at the executables: takes the probes off one that somebody wants to write to
  * (SIGIO tells) or has written to, and sets them where they may be set again. */

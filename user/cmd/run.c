@@ -62,7 +62,10 @@ static void on_process(enum abi_event_kind kind, pid_t tgid, void *arg)
 {
 	struct loop *loop = arg;
 
-	agent_look_at(&loop->agent, tgid, kind == ABI_EVENT_EXEC);
+	if (kind == ABI_EVENT_EXEC)
+		agent_saw_exec(&loop->agent, tgid);
+	else
+		agent_saw_exit(&loop->agent, tgid);
 }
 
 static int add_fd(struct loop *loop, int fd, struct err *err)
