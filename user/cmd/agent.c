@@ -131,13 +131,18 @@ static void end_node(struct agent *agent, struct node *node)
 	binary_check(agent, node->binary);
 }
 
-/* Whether the process that was the node is there still: its end may not be told yet. */
+/* Whether it is the process that was the node, at the same program. */
+static bool is_node(const struct node *node, const struct process *p)
+{
+	return node->start == p->start && exe_same_place(node->binary->exe.place, p->exe);
+}
+
+/* Its end may not be told yet. */
 static bool still_runs(const struct node *node)
 {
 	struct process p;
 
-	return scan_process("/proc", node->tgid, &p) == 0 && node->start == p.start &&
-	       exe_same_place(node->binary->exe.place, p.exe);
+	return scan_process("/proc", node->tgid, &p) == 0 && is_node(node, &p);
 }
 
 static void add_node(struct agent *agent, const struct process *p, struct binary *binary)
@@ -200,26 +205,15 @@ void agent_stop_nodes(struct agent *agent, const struct binary *binary)
 	}
 }
 
-/* What this process executes was overwritten under it: it is of no build. */
-static bool is_stale(const struct agent *agent, const struct process *p)
+/* Of a process that is in /proc: what it executes was overwritten under it, so it is of no build,
+ * or its end was told already. */
+static bool is_over(const struct agent *agent, const struct process *p)
 {
 	for (size_t i = 0; i < agent->nodes.n; i++) {
 		const struct node *node = agent->nodes.at[i];
 
-		if (node->unprobed && node->binary->changed && node->tgid == p->tgid &&
-		    node->start == p->start)
-			return true;
-	}
-	return false;
-}
-
-/* It may stand in /proc still. */
-static bool has_exited(const struct agent *agent, const struct process *p)
-{
-	for (size_t i = 0; i < agent->nodes.n; i++) {
-		const struct node *node = agent->nodes.at[i];
-
-		if (node->exited && node->tgid == p->tgid && node->start == p->start)
+		if ((node->exited || (node->unprobed && node->binary->changed)) &&
+		    node->tgid == p->tgid && node->start == p->start)
 			return true;
 	}
 	return false;
@@ -288,8 +282,7 @@ static void process_began(const struct process *p, void *arg)
 	struct binary *binary;
 	struct err err = {};
 
-	if (!asked_for(agent, p) || running_node(agent, p->tgid) || is_stale(agent, p) ||
-	    has_exited(agent, p))
+	if (!asked_for(agent, p) || running_node(agent, p->tgid) || is_over(agent, p))
 		return;
 	binary = binary_find(agent, p->tgid, &err);
 	if (!binary && agent->options->pid)
@@ -368,22 +361,8 @@ int agent_look(struct agent *agent, bool first, struct err *err)
 /* Tracepoints of a module of the kernel's that was not loaded before. */
 static void hear_modules(struct agent *agent)
 {
-	unsigned came = agent->net ? net_attach_late(agent->net) : 0;
-	struct net_row rows[NET_ROWS_MAX];
-	size_t n = came ? net_rows(agent->net, rows, NET_ROWS_MAX) : 0, attached = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!(came & 1u << i))
-			continue;
-		attached += !rows[i].reason;
-		if (rows[i].reason)
-			log_info(agent->log, "not known by the kernel: %s: %s", rows[i].what,
-				 rows[i].reason);
-	}
-	if (came)
-		log_info(agent->log,
-			 "network: %zu tracepoints attached now that their module is loaded",
-			 attached);
+	if (agent->net && net_attach_late(agent->net))
+		agent_say_net(agent);
 }
 
 void agent_check_files(struct agent *agent)
@@ -457,8 +436,7 @@ void agent_saw_exec(struct agent *agent, pid_t tgid)
 			agent->nodes.at[i]->unprobed = false;
 
 	/* gone, another process of the same number, or another program in the same process */
-	if (node &&
-	    (r < 0 || node->start != p.start || !exe_same_place(node->binary->exe.place, p.exe))) {
+	if (node && (r < 0 || !is_node(node, &p))) {
 		end_node(agent, node);
 		node = NULL;
 	}

@@ -185,9 +185,9 @@ static void attach(struct net *net)
 			attach_one(net, h);
 }
 
-unsigned net_attach_late(struct net *net)
+bool net_attach_late(struct net *net)
 {
-	unsigned came = net_kernel_look_again(&net->kernel) & net->wants;
+	unsigned came = net_kernel_look_again(&net->kernel, net->wants);
 
 	for (enum net_hook h = 0; h < NET_HOOKS; h++)
 		if (came & chosen(net) & 1u << h)

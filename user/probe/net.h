@@ -55,9 +55,9 @@ void net_stop_node(struct net *net, unsigned node);
 /* Another node may have the number: nothing is left of this one. */
 void net_drop_node(struct net *net, unsigned node);
 
-/* Attaches what waited for a module of the kernel's that is loaded now. The mask of rows that
- * wait no longer: they are attached, or have a reason. */
-unsigned net_attach_late(struct net *net);
+/* Attaches what waited for a module of the kernel's that is loaded now. Whether there was any: it
+ * is attached, or has a reason. */
+bool net_attach_late(struct net *net);
 
 /* Row i is that of enum net_hook i. */
 size_t net_rows(const struct net *net, struct net_row *rows, size_t max);

@@ -204,13 +204,13 @@ static void wait_no_longer(struct net_kernel *k, enum net_hook h)
 	k->reason[h] = NULL;
 }
 
-unsigned net_kernel_look_again(struct net_kernel *k)
+unsigned net_kernel_look_again(struct net_kernel *k, unsigned wanted)
 {
 	struct btf *btf = NULL;
 	unsigned came = 0;
 
 	for (enum net_hook h = 0; h < NET_HOOKS; h++) {
-		if (!k->waits[h] || !is_loaded(net_tracepoints[h].module))
+		if (!(wanted & 1u << h) || !k->waits[h] || !is_loaded(net_tracepoints[h].module))
 			continue;
 		if (!btf)
 			btf = btf__load_vmlinux_btf();

@@ -37,9 +37,9 @@ struct net_kernel {
 
 /* -errno with a sentence where the kernel's types cannot be read. */
 int net_kernel_ask(struct net_kernel *k, struct err *err);
-/* Asks again for those that wait. The mask of those that do no longer: each has a program now,
- * or a reason why not. */
-unsigned net_kernel_look_again(struct net_kernel *k);
+/* Asks again for those of the mask @wanted that wait. The mask of those that do no longer: each has
+ * a program now, or a reason why not. */
+unsigned net_kernel_look_again(struct net_kernel *k, unsigned wanted);
 void net_kernel_free(struct net_kernel *k);
 
 /* No program for this one, because of @why, unless a reason is known already. */
