@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* The book of a TCP socket: who takes it, and what the kernel has counted for it since. */
+/* The book of a TCP socket: who takes it, what the kernel has counted for it since, and what
+ * becomes of it. */
 #ifndef BPF_NET_TCP_H
 #define BPF_NET_TCP_H
 
@@ -116,6 +117,117 @@ static __noinline struct abi_net_sock *used(struct sock *sk)
 	if (s)
 		touch(sk, s, node);
 	return s;
+}
+
+/* ---- what becomes of a socket ----------------------------------------------------- */
+
+static __noinline void established(struct sock *sk, struct abi_net_sock *s)
+{
+	s->established_ns = bpf_ktime_get_ns();
+	s->flags |= ABI_NET_OPEN;
+	s->peer = peer_of(sk);
+	if (s->node < n_nodes)
+		count(block_of(s->node, s->peer),
+		      s->flags & ABI_NET_OUT ? ABI_NET_CONNECTS : ABI_NET_ACCEPTS, 1);
+}
+
+static __noinline void closed(struct sock *sk, struct abi_net_sock *s, int old)
+{
+	if (old == TCP_LISTEN)
+		unlisten(sk);
+	if (old == TCP_SYN_SENT && s->node < n_nodes)
+		count_named(s->node, s->peer, NAMED(ABI_NET_CONNECT_FAILURE, IPPROTO_TCP),
+			    BPF_CORE_READ(sk, sk_err), 1);
+	s->closed_ns = bpf_ktime_get_ns();
+	if (s->node < n_nodes)
+		finish(block_of(s->node, s->peer), s);
+}
+
+static __always_inline bool is_connecting(int state)
+{
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
+}
+
+/* The kernel leaves out a run that would interrupt one of the same program. What it would
+ * have told is seen by the state that the socket is found in: only not when it was. */
+static __noinline void catch_up(struct sock *sk, struct abi_net_sock *s, int state)
+{
+	int error = BPF_CORE_READ(sk, sk_err); /* unless somebody has asked for it since */
+
+	if (is_connecting(s->state) && !is_connecting(state) && state != TCP_CLOSE) {
+		established(sk, s);
+		s->established_ns = 0;
+	} else if (s->state == TCP_SYN_SENT && state == TCP_CLOSE && s->node < n_nodes) {
+		count_named(s->node, s->peer, NAMED(ABI_NET_CONNECT_FAILURE, IPPROTO_TCP),
+			    error ? error : ABI_NET_UNKNOWN, 1);
+	}
+	if (s->state == TCP_LISTEN)
+		unlisten(sk);
+	if (state == TCP_CLOSE)
+		s->established_ns = 0;
+	s->state = state;
+}
+
+static __noinline void changed(struct sock *sk, struct abi_net_sock *s, int old, int new)
+{
+	if (s->state != old)
+		catch_up(sk, s, old);
+	settle(sk, s);
+	s->state = new;
+	switch (new) {
+	case TCP_SYN_SENT:
+		rebase(sk, s);
+		s->flags = ABI_NET_OUT;
+		s->established_ns = s->closed_ns = 0;
+		s->peer = peer_of(sk);
+		break;
+	case TCP_ESTABLISHED:
+		established(sk, s);
+		break;
+	case TCP_LISTEN:
+		listen(sk);
+		break;
+	case TCP_CLOSE:
+		closed(sk, s, old);
+		break;
+	}
+}
+
+/* A new socket, made for a connection that came in; whatever stood at its address is gone. */
+static __always_inline bool is_offered(int old, int new)
+{
+	return old == TCP_LISTEN && new == TCP_SYN_RECV;
+}
+
+/* The first that is seen of a socket. */
+static __noinline struct abi_net_sock *first_seen(struct sock *sk, int old, int new,
+						  const struct abi_node *node)
+{
+	struct abi_net_port port;
+	u64 key = (u64)sk;
+
+	if (new == TCP_SYN_SENT || new == TCP_LISTEN)
+		return node ? learn((u64)sk, node->index, 0) : NULL;
+	if (!is_offered(old, new))
+		return NULL;
+	port = port_of(sk);
+	if (bpf_map_lookup_elem(&listeners, &port))
+		return learn((u64)sk, ABI_NET_NO_NODE, ABI_NET_IN);
+	bpf_map_delete_elem(&tcp_socks, &key); /* whose end was missed */
+	return NULL;
+}
+
+/* What is known of the socket. One that begins anew and is another file is another socket,
+ * at the address of one whose end was missed. */
+static __noinline struct abi_net_sock *known(struct sock *sk, int old)
+{
+	u64 key = (u64)sk;
+	struct abi_net_sock *s = tcp_of(key);
+
+	if (!s || old != TCP_CLOSE || s->inode == (u32)inode_of(sk))
+		return s;
+	bpf_map_delete_elem(&tcp_socks, &key);
+	return NULL;
 }
 
 #endif
