@@ -152,12 +152,13 @@ static __always_inline bool is_connecting(int state)
  * have told is seen by the state that the socket is found in: only not when it was. */
 static __noinline void catch_up(struct sock *sk, struct abi_net_sock *s, int state)
 {
-	int error = BPF_CORE_READ(sk, sk_err); /* unless somebody has asked for it since */
+	int error;
 
 	if (is_connecting(s->state) && !is_connecting(state) && state != TCP_CLOSE) {
 		established(sk, s);
 		s->established_ns = 0;
 	} else if (s->state == TCP_SYN_SENT && state == TCP_CLOSE && s->node < n_nodes) {
+		error = BPF_CORE_READ(sk, sk_err); /* unless somebody has asked for it since */
 		count_named(s->node, s->peer, NAMED(ABI_NET_CONNECT_FAILURE, IPPROTO_TCP),
 			    error ? error : ABI_NET_UNKNOWN, 1);
 	}

@@ -187,10 +187,8 @@ def main():
         with live.Cluster(programs, folder / "cluster", node=programs / "mpc-node.stripped") as cluster, \
                 live.Agent(folder, "--exe", cluster.node, "--pack", pack, "--program-stats") as agent:
             run = Run(report, cluster, agent, each, seconds)
-            for part in (calm, killed_node, killed_etcd, restarted_postgres, partitioned_peer, wrong_certificate,
-                         all_families):
-                with report.part(part.__name__):
-                    part(run)
+            report.parts((calm, killed_node, killed_etcd, restarted_postgres, partitioned_peer, wrong_certificate,
+                          all_families), run)
             report.note(f"{run.began} transactions in {(time.monotonic() - began) / 60:.0f} minutes")
             report.check("no node ended but the one that was killed", cluster.dead())
     return report.status()

@@ -240,11 +240,8 @@ def main():
             # The second key is one of CGGMP24's.
             cluster.load("--transactions", 4, "--dkgs", 2, "--faults", "none", "--settle")
             live.wait_for("full pools", lambda: all(gauge(night, POOL, m["id"]) == TARGET for m in cluster.members), 90)
-            for story in (double_vote, unrecorded_violation, slow_signature, timeouts, endless_query, empty_pool,
-                          no_leader, lost_peer, at_last):
-                with report.part(story.__name__):
-                    story(night)
-                report.note(story.__name__)
+            report.parts((double_vote, unrecorded_violation, slow_signature, timeouts, endless_query, empty_pool,
+                          no_leader, lost_peer, at_last), night)
     return report.status()
 
 

@@ -201,10 +201,7 @@ def main():
                 live.Agent(folder, "--exe", cluster.node, "--pack", pack, *PROFILES) as agent:
             report.note("a cluster and an agent")
             door = Door(report, cluster, agent)
-            for part in (good_ones, handshakes, datagrams, wrong_certificate, at_last):
-                with report.part(part.__name__):
-                    part(door)
-                report.note(part.__name__)
+            report.parts((good_ones, handshakes, datagrams, wrong_certificate, at_last), door)
     return report.status()
 
 

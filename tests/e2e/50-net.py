@@ -16,18 +16,15 @@ import os
 import platform
 import re
 import shutil
-import struct
 import sys
 import time
 from pathlib import Path
 
 import live
 from books import Scrape
-from net_lab import Namespace, Node, Watch, differ
+from net_lab import A, A6, B, B6, PORT, Namespace, Node, Watch, differ, needs
+from net_missed import left_behind, missed
 
-A, B = "10.99.0.1", "10.99.0.2"
-A6, B6 = "fd99::1", "fd99::2"
-PORT = 7000
 TRIES = 10  # until nothing was sent twice because the machine was busy
 LIST = 6  # seconds in which sockets are listed anew, where the kernel does not tell who uses them
 TCP = ("inet_sock_set_state", "tcp_destroy_sock", "tcp_probe", "tcp_rcv_space_adjust")
@@ -56,12 +53,6 @@ FACTS = (
 )
 # What is nobody's here, or no network card's: kernel_ktls.py has that.
 ELSEWHERE = "ktls_"
-# struct abi_net_sock of bpf/net_abi.h
-SOCK = struct.Struct("=5Q5I2H4BI")
-SOCK_MEMBERS = ("established_ns", "closed_ns", "sent_bytes", "retransmitted_bytes", "received_bytes", "sent", "received",
-                "retransmits", "srtt", "mdev", "node", "peer", "state", "flags", "protocol", "error", "inode")
-ESTABLISHED, SYN_SENT, CLOSE, CLOSE_WAIT = 1, 2, 7, 8
-OUT, IN, OPEN, NO_NODE = 1, 2, 4, 0xffff
 # Since when the kernel says of a packet that came in for which socket it was dropped.
 DROPS_SINCE = (6, 11)
 
@@ -272,69 +263,6 @@ def checksums(report, watch, one, two):
     two.tell("close", name="s", times=1)
 
 
-def table(agent):
-    return next(number for kind, number in live.kernel_objects(agent.pid)
-                if kind == "map" and live.bpftool("map", "show", "id", number)["name"] == "tcp_socks")
-
-
-def newest(agent, **wanted):
-    """The row of the agent's table of sockets, of those like that, which was established last."""
-    rows = [row for row in live.bpftool("map", "dump", "id", table(agent))
-            if wanted.items() <= row["formatted"]["value"].items()]
-    return max(rows, key=lambda row: row["formatted"]["value"]["established_ns"])
-
-
-def forge(agent, row, **changes):
-    """Makes a row look as it would if the kernel had left out a run."""
-    value = dict(zip(SOCK_MEMBERS, SOCK.unpack(bytes(int(byte, 16) for byte in row["value"])))) | changes
-    live.bpftool("map", "update", "id", table(agent), "key", *row["key"], "value", *map(str, SOCK.pack(*value.values())))
-
-
-def missed(report, watch, one, two):
-    """What a run would have told that the kernel leaves out is seen by the state that the socket is in."""
-    two.tell("serve", name="l", times=2, keep="s")
-    watch.look()
-    one.tell("open", name="c", to=[B, PORT], times=2)
-    two.tell("join", name="l")
-    forge(watch.agent, newest(watch.agent, flags=OUT | OPEN), state=SYN_SENT, flags=OUT)
-    untaken = newest(watch.agent, flags=IN | OPEN, node=NO_NODE)
-    live.bpftool("map", "delete", "id", table(watch.agent), "key", *untaken["key"])
-    for i in range(2):
-        two.tell("put", name=f"s{i}", size=10)
-        one.tell("get", name=f"c{i}", size=10)
-        one.tell("put", name=f"c{i}", size=20)
-        two.tell("get", name=f"s{i}", size=20)
-    one.tell("close", name="c", times=2)
-    for i in range(2):
-        two.tell("get", name=f"s{i}")  # the end
-    forge(watch.agent, newest(watch.agent, state=CLOSE_WAIT), state=ESTABLISHED)
-    two.tell("close", name="s", times=2)
-    time.sleep(0.3)
-    watch.since()
-    bytes_of = lambda node, way: watch.ours("network_bytes_total", node, protocol="tcp", direction=way)
-    report.check("connections whose begin was missed count, only not how long they last", differ([
-        ("connections of one", watch.ours("network_tcp_connections_total", "one", direction="out"), "books", 2 + 1),
-        ("connections of two", watch.ours("network_tcp_connections_total", "two", direction="in"), "books", 2),
-        ("durations of one", watch.ours("network_tcp_duration_seconds_count", "one"), "books", 1),
-        ("durations of two", watch.ours("network_tcp_duration_seconds_count", "two"), "books", 1),
-        ("received by two", bytes_of("two", "received"), "books", 40),
-        ("sent by two", bytes_of("two", "sent"), "books", 20),
-        ("sockets", watch.now.get("network_tcp_sockets", node_id="two", state="established"), "books", 0)]))
-    watch.look()
-    told = one.tell("refused", name="r", to=[B, 9])
-    forge(watch.agent, newest(watch.agent, flags=OUT, state=CLOSE), state=SYN_SENT)
-    one.tell("close", name="r")
-    kernel = watch.since()
-    report.check("an attempt whose end was missed fails for a reason that is unknown", differ([
-        ("refused", watch.ours("network_tcp_connect_failures_total", "one", error="ECONNREFUSED"), "books",
-         told.get("ECONNREFUSED")),
-        ("unknown", watch.ours("network_tcp_connect_failures_total", "one", error="unknown"), "books", 1),
-        ("segments out", watch.ours("network_packets_total", "one", protocol="tcp", direction="sent"), "snmp",
-         kernel["a"]["Tcp.OutSegs"]),
-        ("segments in", watch.ours("network_packets_total", "one", protocol="tcp", direction="received"), "snmp",
-         kernel["a"]["Tcp.InSegs"])]))
-
-
 def states_of(place, pids):
     """{state: n} of the TCP sockets of these processes, as ss lists them."""
     names = {"ESTAB": "established", "LISTEN": "listen", "CLOSE-WAIT": "close_wait", "FIN-WAIT-2": "fin_wait2",
@@ -520,17 +448,6 @@ def has_sockets_of_drops():
     return tuple(map(int, re.findall(r"\d+", platform.release())[:2])) >= DROPS_SINCE
 
 
-def needs(report, watch, name, *tracepoints):
-    """Whether the kernel has these; else a skip that names the one it lacks."""
-    for key, n in watch.now.samples["mpc_bpf_agent_tracepoint_attached"].items() if hasattr(watch, "now") else \
-            watch.scrape.samples["mpc_bpf_agent_tracepoint_attached"].items():
-        labels = dict(key)
-        if labels["tracepoint"] in tracepoints and not n:
-            report.skip(name, labels["reason"])
-            return False
-    return True
-
-
 def before(report, folder, program, a, b, one, two):
     """Connections and ports that were there before the agent."""
     two.tell("listen", name="old", port=PORT + 2)
@@ -579,6 +496,25 @@ def before(report, folder, program, a, b, one, two):
             ("to the named port", of("port-two"), "books", 3014), ("to another", of("other"), "books", 4),
             ("to a peer that is not there", of("never"), "books", 0),
             ("at two, of a", got("two", "received"), "books", 3018)]))
+
+
+def under_way(report, folder, program, a, b, one, two):
+    """An attempt to connect that the agent finds begun."""
+    two.tell("listen", name="slow", port=PORT + 4)
+    two.tell("serve", name="slow", times=1, keep="slow")
+    b.filter(f"tcp dport {PORT + 4} drop;")
+    one.tell("begin", name="slow", to=[B, PORT + 4])
+    with live.Agent(folder, "--profile", "net", "--exe", program, name="in-time") as agent:
+        watch = Watch(agent, a, b)
+        b.filter()
+        one.tell("put", name="slow", size=50)
+        two.tell("join", name="slow")
+        two.tell("get", name="slow0", size=50)
+        time.sleep(0.3)
+        watch.since()
+        report.check("an attempt to connect that had begun before is the node's own", differ([
+            (f"{node} {way}", watch.ours("network_tcp_connections_total", node, direction=way), "books", n)
+            for node, way, n in (("one", "out", 1), ("one", "in", 0), ("two", "out", 0), ("two", "in", 1))]))
 
 
 def healthy(report, agent):
@@ -665,6 +601,7 @@ def main():
             resets(report, watch, a, b, one, two)
             checksums(report, watch, one, two)
             missed(report, watch, one, two)
+            left_behind(report, watch, one, stranger)
             sockets(report, watch, a, b, one, two)
             datagrams(report, watch, a, b, one, two, stranger)
             shared(report, watch, one, two, three, four, stranger)
@@ -674,6 +611,7 @@ def main():
             complete(report, agent)
             costs(report, agent)
         before(report, folder, program, a, b, one, two)
+        under_way(report, folder, program, a, b, one, two)
     return report.status()
 
 

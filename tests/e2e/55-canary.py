@@ -147,22 +147,15 @@ def of_nodes(pids):
     return b"".join(piece for pid in pids for piece in memory(pid, wanted, may_go=True))
 
 
-def bpftool(*words):
-    done = live.run(shutil.which("bpftool") or "/usr/sbin/bpftool", "-j", *words)
-    if done.returncode:
-        raise RuntimeError(f"bpftool {' '.join(map(str, words))}: {done.stderr or done.stdout}")
-    return done.stdout
-
-
 def maps_of(pid):
     """{id: (name, kind)} of all maps of the agent."""
-    shown = (json.loads(bpftool("map", "show", "id", number)) for kind, number in live.kernel_objects(pid) if kind == "map")
+    shown = (live.bpftool("map", "show", "id", number) for kind, number in live.kernel_objects(pid) if kind == "map")
     return {one["id"]: (one.get("name", ""), one["type"]) for one in shown}
 
 
 def dump(number):
     """Its keys and values; among what bpftool prints, only their bytes are in hexadecimal."""
-    return bytes.fromhex("".join(re.findall(r'"0x(..)"', bpftool("map", "dump", "id", number))))
+    return bytes.fromhex("".join(re.findall(r'"0x(..)"', json.dumps(live.bpftool("map", "dump", "id", number)))))
 
 
 class Trace:
@@ -347,7 +340,7 @@ def plant(agent, secret, unmarked, trace):
     """Leaks: in a table of the kernel, in the agent's memory, in the trace."""
     table = next(number for number, (name, _) in maps_of(agent.pid).items() if name == "peers")
     key = [f"{byte:#04x}" for byte in secret[:16] + bytes(4)]
-    bpftool("map", "update", "id", table, "key", *key, "value", *["0"] * 4)
+    live.bpftool("map", "update", "id", table, "key", *key, "value", *["0"] * 4)
     stack = next(line for line in Path(f"/proc/{agent.pid}/maps").read_text().splitlines() if "[stack]" in line)
     begin, end = (int(word, 16) for word in stack.split()[0].split("-"))
     with open(f"/proc/{agent.pid}/mem", "r+b", 0) as mem:

@@ -67,15 +67,9 @@ def call(program, *arguments):
         os.close(fd)
 
 
-def loaded(agent, kind):
-    """{name: number} of the agent's programs or maps."""
-    return {live.bpftool(kind, "show", "id", number)["name"]: number
-            for what, number in live.kernel_objects(agent.pid) if what == kind}
-
-
 def followed(agent):
     """Addresses of the TCP sockets that belong to the first node."""
-    rows = [row["formatted"] for row in live.bpftool("map", "dump", "id", loaded(agent, "map")["tcp_socks"])]
+    rows = [row["formatted"] for row in live.bpftool("map", "dump", "id", live.loaded(agent.pid, "map")["tcp_socks"])]
     return [row["key"] for row in rows if row["value"]["node"] == 0]
 
 
@@ -104,7 +98,7 @@ def cards(report, folder, program, agent):
         node.until_said("ready")
         other, _ = server.accept()
         live.wait_for("the agent knows its socket", lambda: followed(agent))
-        mine, programs = followed(agent)[0], loaded(agent, "prog")
+        mine, programs = followed(agent)[0], live.loaded(agent.pid, "prog")
         played = [("on_tls_offload", (TX, 7, 0, 0), 3), ("on_tls_offload", (RX, 7, 0, -errno.EOPNOTSUPP), 2),
                   ("on_tls_offload", (RX, 7, 0, 0), 1), ("on_tls_record", (7, 0, 100, 0, 1), 5),
                   ("on_tls_record", (7, 0, 100, 1, 0), 4), ("on_tls_record", (7, 0, 100, 0, 0), 2),

@@ -67,6 +67,13 @@ class Report:
                 subprocess.SubprocessError) as error:
             self.check(name, [f"{type(error).__name__}: {error}"])
 
+    def parts(self, parts, *subject):
+        """One after the other, each by its own name; what goes wrong in one leaves the others."""
+        for part in parts:
+            with self.part(part.__name__):
+                part(*subject)
+            self.note(part.__name__)
+
     def status(self):
         return 1 if self.failed else 0
 
@@ -502,6 +509,11 @@ def bpftool(*words):
     if done.returncode:
         raise RuntimeError(f"bpftool {' '.join(map(str, words))}: {(done.stderr or done.stdout).strip()}")
     return json.loads(done.stdout or "null")
+
+
+def loaded(pid, kind):
+    """{name: number} of the programs ("prog") or tables ("map") that a process has loaded."""
+    return {bpftool(kind, "show", "id", number)["name"]: number for what, number in kernel_objects(pid) if what == kind}
 
 
 def remaining(held):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What 50-net.py works with: network namespaces, nodes in them that keep books, and a look at
+"""What 50-net.py works with: two network namespaces, nodes in them that keep books, and a look at
 what the agent and the namespaces have counted meanwhile."""
 
 import json
@@ -11,6 +11,9 @@ from pathlib import Path
 import live
 from books import Scrape
 
+A, B = "10.99.0.1", "10.99.0.2"
+A6, B6 = "fd99::1", "fd99::2"
+PORT = 7000
 NODE = Path(__file__).with_name("net_node.py")
 
 
@@ -97,3 +100,14 @@ class Watch:
 def differ(wants):
     """[("what", agent, witness)] where they differ, in words."""
     return [f"{what}: agent {ours:g}, {who} {truth}" for what, ours, who, truth in wants if ours != truth]
+
+
+def needs(report, watch, name, *tracepoints):
+    """Whether the kernel has these; else a skip that names the one it lacks."""
+    for key, n in watch.now.samples["mpc_bpf_agent_tracepoint_attached"].items() if hasattr(watch, "now") else \
+            watch.scrape.samples["mpc_bpf_agent_tracepoint_attached"].items():
+        labels = dict(key)
+        if labels["tracepoint"] in tracepoints and not n:
+            report.skip(name, labels["reason"])
+            return False
+    return True

@@ -143,6 +143,14 @@ def refused(name, to):
     return {"connected": 1}
 
 
+def begin(name, to):
+    """Sets out to connect; who sends waits until it is done."""
+    sock = SOCKETS[name] = socket.socket()
+    sock.setblocking(False)
+    sock.connect_ex(tuple(to))
+    sock.settimeout(PATIENCE)
+
+
 def told(name):
     """What the kernel says of a connection."""
     return info(SOCKETS[name])
@@ -217,8 +225,8 @@ def udp_receive(name, seconds):
         return books
 
 
-CALLS = {"open": open_, **{f.__name__: f for f in (listen, serve, join, progress, dial, told, refused, fail, put, get, close, corrupt, udp,
-                                                    udp_send, udp_receive)}}
+CALLS = {"open": open_, **{f.__name__: f for f in (listen, serve, join, progress, dial, begin, told, refused, fail, put, get,
+                                                    close, corrupt, udp, udp_send, udp_receive)}}
 
 
 def main():
