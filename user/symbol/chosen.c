@@ -50,28 +50,21 @@ struct chosen chosen_find(const struct function *fn, size_t store)
 /* Whether the store follows @choice on every way on, with the registers in @kept untouched. */
 static bool only_leads_to(const struct function *fn, size_t choice, size_t store, unsigned kept)
 {
-	size_t n = fn->code->n, next[64], depth = 0;
-	_free_ size_t *stack = mem_array(n + 1, sizeof(*stack));
-	_free_ uint8_t *seen = mem_array(n, 1);
+	size_t n = fn->code->n, next[1];
+	_free_ uint8_t *barrier = mem_array(n, 1);
+	_free_ uint8_t *reached = mem_array(n, 1);
 
-	stack[depth++] = choice;
-	while (depth) {
-		size_t i = stack[--depth], m;
+	barrier[store] = 1;
+	flow_reach(fn->flow, choice, barrier, reached);
+	for (size_t i = 0; i < n; i++) {
 		const struct insn *in = &fn->code->at[i];
 
-		if (i == store)
+		if (!reached[i] || i == store)
 			continue;
 		if (i != choice && (in->writes & kept))
 			return false;
-		m = flow_next(fn->flow, i, next, ARRAY_SIZE(next));
-		if (!m || in->op == OP_RET)
+		if (in->op == OP_RET || !flow_next(fn->flow, i, next, ARRAY_SIZE(next)))
 			return false;
-		for (size_t k = 0; k < m && k < ARRAY_SIZE(next); k++) {
-			if (!seen[next[k]]) {
-				seen[next[k]] = 1;
-				stack[depth++] = next[k];
-			}
-		}
 	}
 	return true;
 }
